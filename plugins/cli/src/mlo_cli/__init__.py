@@ -1,0 +1,1 @@
+"""Commands ask, chat, models, health and embed for the mlo command."""

@@ -1,0 +1,1 @@
+"""Local servers that speak the GigaChat, YandexGPT, Ollama and OpenAI protocols."""

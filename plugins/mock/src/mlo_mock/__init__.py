@@ -1,0 +1,1 @@
+"""Deterministic provider without network, for trying out and tests."""

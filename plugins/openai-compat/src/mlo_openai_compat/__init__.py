@@ -1,0 +1,1 @@
+"""Provider for any server that speaks the OpenAI chat protocol."""

@@ -1,0 +1,1 @@
+"""Routing strategies: round-robin, weighted, latency, cost, sticky, hedged, cascade."""
