@@ -1,0 +1,277 @@
+"""What plugins implement: protocols, and the specs by which they offer an implementation.
+
+A plugin's hook returns specs. A spec names a configuration class and a factory; nothing is opened before it is used.
+``open`` gives an asynchronous context manager, which the kernel enters and leaves in one task of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
+
+from attrs import field, frozen
+
+from .events import Event
+from .models import Capability, ModelInfo, Price, Residency
+from .requests import ChatRequest, EmbeddingRequest
+from .responses import ChatResponse, Embeddings, Health
+from .routing import Outcome, Request, Step, Target
+
+if TYPE_CHECKING:
+    from .records import Record
+
+__all__ = [
+    "PLUGIN_API",
+    "AuthScheme",
+    "AuthSpec",
+    "CallContext",
+    "ConfiguredInstance",
+    "Credentials",
+    "DoctorContext",
+    "Embedder",
+    "Environment",
+    "Finding",
+    "HealthChecker",
+    "ModelLister",
+    "Observer",
+    "ObserverSpec",
+    "Provider",
+    "ProviderSpec",
+    "Spec",
+    "Steps",
+    "Strategy",
+    "StrategySpec",
+    "TokenCounter",
+]
+
+PLUGIN_API: tuple[int, int] = (1, 0)
+"""The version of everything in this module and in :mod:`mlo.hookspecs`.
+
+A plugin may demand one with ``mlo_api = (1, 0)``.
+"""
+
+C = TypeVar("C")
+C_contra = TypeVar("C_contra", contravariant=True)
+
+Steps: TypeAlias = Generator[Step, Sequence[Outcome], None] | AsyncGenerator[Step, Sequence[Outcome]]
+
+
+@frozen(kw_only=True)
+class CallContext:
+    """What the kernel tells a provider about the attempt under way.
+
+    ``deadline`` is on the clock of :func:`anyio.current_time` and enforced by the kernel; providers only read it.
+    ``attempt`` counts from 1 within the call.
+    """
+
+    call_id: str
+    attempt: int
+    target: str
+    route: str
+    deadline: float | None = None
+    metadata: Mapping[str, str] = field(factory=dict)
+
+
+class Provider(Protocol):
+    """Answers chat requests. ``mlo_sdk.BaseProvider`` supplies either method from the other."""
+
+    async def generate(self, request: ChatRequest, ctx: CallContext, /) -> ChatResponse:
+        """The whole answer.
+
+        Raises:
+            ProviderError: one of its leaves, chained to the cause.
+        """
+
+    def generate_stream(self, request: ChatRequest, ctx: CallContext, /) -> AsyncGenerator[Event, None]:
+        """The answer as events, the last of them :class:`~mlo.events.Finished`.
+
+        No cancel scope may be open at a ``yield``.
+        """
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """A provider that also makes embeddings."""
+
+    async def embed(self, request: EmbeddingRequest, ctx: CallContext, /) -> Embeddings:
+        """One vector per text, in their order."""
+
+
+@runtime_checkable
+class ModelLister(Protocol):
+    """A provider that can say which models it has."""
+
+    async def models(self) -> Sequence[ModelInfo]:
+        """The models, in the vendor's order."""
+
+
+@runtime_checkable
+class TokenCounter(Protocol):
+    """A provider that can count tokens the way its model does."""
+
+    async def count_tokens(self, texts: Sequence[str], model: str | None = None) -> Sequence[int]:
+        """Tokens of each text."""
+
+
+@runtime_checkable
+class HealthChecker(Protocol):
+    """A provider that can be asked how it is, free of charge."""
+
+    async def health(self) -> Health:
+        """A sign of life; never a paid call."""
+
+
+@frozen(kw_only=True)
+class Credentials:
+    """Headers that authenticate a request.
+
+    ``generation`` grows by one with each renewal; ``expires_at`` is Unix time.
+    """
+
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
+    generation: int = 0
+    expires_at: float | None = None
+
+
+class AuthScheme(Protocol):
+    """Keeps credentials fresh."""
+
+    async def credentials(self, stale: int | None = None) -> Credentials:
+        """Valid credentials.
+
+        ``stale`` is the generation that a server has just rejected: newer ones are returned if somebody else has
+        renewed them
+        since, and renewed otherwise, once for all who wait.
+
+        Raises:
+            AuthFailed: when they cannot be had, or cannot be renewed.
+        """
+
+
+class Strategy(Protocol):
+    """Decides where a call goes. See :mod:`mlo.routing`."""
+
+    def route(self, request: Request, targets: Sequence[Target], /) -> Steps:
+        """Propose steps until satisfied.
+
+        Never called with no targets; must end; must not propose anything but ``targets``.
+        """
+
+
+class Observer(Protocol):
+    """Is told what happens. Called on the hot path: it must not block and should not raise."""
+
+    @property
+    def wants(self) -> frozenset[type[Record]]:
+        """The record types that :meth:`on` is to be called with; asked once."""
+
+    def on(self, record: Record, /) -> None:
+        """Take one record. Five failures mute the observer."""
+
+
+class Environment(Protocol):
+    """The kernel as a component sees it while it opens."""
+
+    @property
+    def instance(self) -> str:
+        """The component's name in the configuration, such as ``giga-main``."""
+
+    @property
+    def path(self) -> str:
+        """Where it stands in the configuration, for error messages: ``providers.giga-main``."""
+
+    async def provider(self, name: str, /) -> Provider:
+        """Another provider instance, or a whole route as ``route:NAME``, to wrap."""
+
+    async def auth(self, default: str | None = None, /) -> AuthScheme:
+        """The scheme of the instance's ``auth`` table, shared by all that have the same one.
+
+        Without such a table the scheme called ``default``, unconfigured.
+
+        Raises:
+            ConfigError: when there is neither.
+        """
+
+
+@frozen(kw_only=True)
+class Spec(Generic[C]):
+    """An offer. ``name`` equals the entry point's; ``config`` is an attrs class that the instance's table must fit."""
+
+    name: str
+    config: type[C]
+    summary: str = ""
+
+
+def _no_price(_config: object, _model: str | None) -> Price | None:
+    return None
+
+
+def _no_limit(_config: object) -> int | None:
+    return None
+
+
+@frozen(kw_only=True)
+class ProviderSpec(Spec[C]):
+    """An offer of a provider.
+
+    ``capabilities`` and ``residency`` are defaults that an instance's table may override.
+    ``price`` looks up what a model costs, ``concurrency`` how many calls one credential allows at a time; neither may
+    do I/O
+    beyond package data.
+    """
+
+    open: Callable[[C, Environment], AbstractAsyncContextManager[Provider]]
+    capabilities: frozenset[Capability] = frozenset({Capability.CHAT, Capability.STREAM})
+    residency: Residency = Residency()
+    price: Callable[[C, str | None], Price | None] = _no_price
+    concurrency: Callable[[C], int | None] = _no_limit
+
+
+@frozen(kw_only=True)
+class AuthSpec(Spec[C]):
+    """An offer of an auth scheme."""
+
+    open: Callable[[C, Environment], AbstractAsyncContextManager[AuthScheme]]
+
+
+@frozen(kw_only=True)
+class ObserverSpec(Spec[C]):
+    """An offer of an observer."""
+
+    open: Callable[[C, Environment], AbstractAsyncContextManager[Observer]]
+
+
+@frozen(kw_only=True)
+class StrategySpec(Spec[C]):
+    """An offer of a strategy. One is built per route, so that it may keep state."""
+
+    build: Callable[[C], Strategy]
+
+
+@frozen(kw_only=True)
+class ConfiguredInstance:
+    """A component as configured, for offline checks. ``config`` is an instance of the spec's configuration class."""
+
+    path: str
+    kind: Literal["providers", "auth", "observers"]
+    use: str
+    config: object
+
+
+@frozen(kw_only=True)
+class DoctorContext:
+    """What ``mlo plugins doctor`` gives to a plugin: its configured instances, and the time (Unix, seconds)."""
+
+    instances: tuple[ConfiguredInstance, ...] = ()
+    now: float = 0.0
+
+
+@frozen(kw_only=True)
+class Finding:
+    """Something worth telling the operator. ``fix`` says what to do about it."""
+
+    level: Literal["ok", "info", "warning", "error"]
+    message: str
+    where: str = ""
+    fix: str = ""
