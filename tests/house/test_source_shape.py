@@ -101,8 +101,8 @@ def _imported(node: ast.Import | ast.ImportFrom) -> set[str]:
 
 
 def _imports() -> Iterator[tuple[str, str]]:
-    for place, node in (*_nodes(ast.Import), *_nodes(ast.ImportFrom)):
-        yield from ((place, name) for name in _imported(node))
+    statements: list[tuple[str, ast.Import | ast.ImportFrom]] = [*_nodes(ast.Import), *_nodes(ast.ImportFrom)]
+    yield from ((place, name) for place, node in statements for name in _imported(node))
 
 
 def test_nothing_is_bound_to_one_event_loop() -> None:
