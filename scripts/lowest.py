@@ -26,7 +26,8 @@ def main(uv: str, *arguments: str) -> int:
     subprocess.run(("git", "clone", "-q", "--local", ROOT, CLONE), check=True)
     project = CLONE / PROJECT.name
     project.write_text(with_pins(project.read_text(), ""))
-    must(uv, "sync", "-q", "--all-packages", "--all-extras", "--resolution", "lowest-direct", "--python", sys.executable)
+    lowest = ("--resolution", "lowest-direct", "--python", sys.executable)
+    must(uv, "sync", "-q", "--all-packages", "--all-extras", *lowest)
     # packaging tests resolve by themselves; house tests read the files, not the installed packages
     ignored = ("--ignore=tests/house", "--ignore=tests/packaging")
     return subprocess.call((".venv/bin/python", "-m", "pytest", "-q", *ignored, *arguments), cwd=CLONE)
