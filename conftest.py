@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,35 +16,37 @@ from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 from tests.docs.blocks import ConsoleBlockParser, FileBlockParser
 
 _ROOT = Path(__file__).parent
+# settings of the machine that would show in what a page prints
+_PERSONAL = ("MLO_", "XDG_", "LC_", "LANG")
 
 
 @contextlib.contextmanager
-def _reader() -> Iterator[Path]:
+def _reader(language: str) -> Iterator[None]:
     """The surroundings of somebody who follows a page: an empty folder, our commands, no settings of their own."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch, contextlib.chdir(folder):
-        for name in [name for name in os.environ if name.startswith("MLO_")]:
+        for name in [name for name in os.environ if name.startswith(_PERSONAL)]:
             patch.delenv(name)
         patch.setenv("PATH", f"{_ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}")
         patch.setenv("HOME", folder)
+        patch.setenv("LC_ALL", "C.UTF-8")
+        patch.setenv("MLO_LANG", language)
         patch.setenv("NO_COLOR", "1")
         patch.setenv("COLUMNS", "100")
-        yield Path(folder)
+        yield
 
 
-def _enter(namespace: dict[str, Any]) -> None:
-    reader = _reader()
-    reader.__enter__()
-    namespace["__reader__"] = reader
+def _pages(language: str, patterns: Sequence[str]) -> Sybil:
+    def enter(namespace: dict[str, Any]) -> None:
+        namespace["__reader__"] = reader = _reader(language)
+        reader.__enter__()
+
+    def leave(namespace: dict[str, Any]) -> None:
+        namespace.pop("__reader__").__exit__(None, None, None)
+
+    parsers = (FileBlockParser(), ConsoleBlockParser(), PythonCodeBlockParser(), SkipParser())
+    return Sybil(parsers=parsers, patterns=patterns, path=str(_ROOT), setup=enter, teardown=leave)
 
 
-def _leave(namespace: dict[str, Any]) -> None:
-    namespace.pop("__reader__").__exit__(None, None, None)
-
-
-pytest_collect_file = Sybil(
-    parsers=[FileBlockParser(), ConsoleBlockParser(), PythonCodeBlockParser(), SkipParser()],
-    patterns=["README.md", "docs/**/*.md"],
-    path=str(_ROOT),
-    setup=_enter,
-    teardown=_leave,
-).pytest()
+_RU = _pages("ru", ("README.ru.md", "docs/ru/*.md", "docs/ru/*/*.md"))
+_EN = _pages("en", ("README.md", "docs/en/*.md", "docs/en/*/*.md"))
+pytest_collect_file = (_RU + _EN).pytest()

@@ -1,8 +1,8 @@
 """Kinds of documentation blocks that run, besides plain ```python ones.
 
 ```toml title="mlo.toml"     the text is written to that file; works for any language
-```console                   lines after `$ ` run in a shell; the output must be what the page shows,
-                             where a line of `…` stands for any lines and `…` within a line for any text
+```console                   lines after `$ ` run in one shell; what they print, errors included, must be what the
+                             page shows: a line of `…` stands for any lines, `…` within a line for any text
 
 All blocks of one page run in order, in one temporary folder. `<!-- skip: next -->` leaves the next block out.
 """
@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sybil import Document, Example, Region
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer, RawFencedCodeBlockLexer
 
-_TIMEOUT = 15  # seconds for one command
+_TIMEOUT = 15  # seconds for one block
+_END = "\x1e"  # the record separator, which no command prints
 
 
 class FileBlockParser:
@@ -52,13 +53,27 @@ class ConsoleBlockParser:
 
     @staticmethod
     def _run(example: Example) -> str | None:
-        for command, expected in example.parsed:
-            done = subprocess.run(
-                command, check=False, shell=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=_TIMEOUT
-            )
-            if not matches(expected, done.stdout):
-                return f"$ {command}\nexpected:\n{expected}\nprinted (exit code {done.returncode}):\n{done.stdout}"
+        printed = transcript([command for command, _ in example.parsed])
+        for (command, expected), text in zip(example.parsed, printed, strict=True):
+            if not matches(expected, text):
+                return f"$ {command}\nexpected:\n{expected}\nprinted:\n{text}"
         return None
+
+
+def transcript(commands: Sequence[str]) -> list[str]:
+    """What each of the commands prints when they run one after another in one shell, without a terminal."""
+    # `$?` of a command is what the next one sees, as on a terminal
+    script = "".join(f"{command}\n__status=$?; printf '{_END}'; (exit $__status)\n" for command in commands)
+    done = subprocess.run(
+        ("sh", "-c", script),
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=_TIMEOUT,
+    )
+    return done.stdout.split(_END)[:-1]
 
 
 def sessions(text: str) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.docs.blocks import matches, sessions
+from tests.docs.blocks import matches, sessions, transcript
 
 
 def test_session_is_split_into_commands_with_their_output() -> None:
@@ -12,6 +12,10 @@ def test_session_is_split_into_commands_with_their_output() -> None:
 def test_session_without_a_command_is_refused() -> None:
     with pytest.raises(ValueError, match="starts with"):
         sessions("out\n$ one\n")
+
+
+def test_commands_share_one_shell() -> None:
+    assert transcript(["X=1; false", 'echo "$X $?"', "echo oops >&2"]) == ["", "1 1\n", "oops\n"]
 
 
 @pytest.mark.parametrize(
