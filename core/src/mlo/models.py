@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from attrs import field, frozen
@@ -72,13 +72,17 @@ class Price:
         return Money((total + _MILLION // 2) // _MILLION, self.currency)
 
 
+def _capabilities(capabilities: Iterable[Capability]) -> frozenset[Capability]:
+    return frozenset(capabilities)
+
+
 @frozen(kw_only=True)
 class ModelInfo:
     """One model that a provider offers. What the provider does not say is ``None``."""
 
     id: str
     provider: str = ""
-    capabilities: frozenset[Capability] = field(default=frozenset(), converter=frozenset)
+    capabilities: frozenset[Capability] = field(default=frozenset(), converter=_capabilities)
     context_tokens: int | None = None
     max_output_tokens: int | None = None
     residency: Residency = Residency()
