@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @functools.cache
 def tracked_files() -> tuple[Path, ...]:
     """Every committed or stageable file, without symbolic links."""
-    command = ("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    command = ("git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard", "-z")
     listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     paths = (ROOT / name for name in sorted(listing.split("\0")) if name)
     return tuple(path for path in paths if path.is_file() and not path.is_symlink())
