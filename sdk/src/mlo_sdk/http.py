@@ -1,0 +1,277 @@
+"""HTTP for provider plugins: one connection pool per provider, typed errors, streams that close.
+
+::
+
+    HttpClient.request ─┐                                             ┌─► JsonReply
+                        ├─► credentials ─► transport ─► status? ─ 2xx ┤
+    HttpClient.stream ──┘        ▲                        │           └─► StreamReply ─► chunks / sse / ndjson
+                                 └── 401, once ───────────┘─ else ─► ErrorTable ─► ProviderError
+
+Nothing here retries (the kernel does), except that a request whose credentials were rejected is sent once more with
+renewed ones. No cancel scope is open while a body is being read by somebody else's code.
+"""
+
+from __future__ import annotations
+
+import json as jsonlib
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
+from types import TracebackType
+from typing import Self
+
+import anyio
+import anyio.from_thread
+import anyio.lowlevel
+import anyio.to_thread
+import httpx
+from attrs import evolve
+
+from mlo.api import AuthScheme, Credentials
+from mlo.errors import AuthFailed, ConfigError, InvalidRequest, ProviderError
+
+from .errors import ErrorTable, Failure, redact, retry_after_of
+from .replies import JsonReply, StreamReply, decoded, first_header, read_body
+from .settings import HttpSettings
+from .tls import TlsConfig
+from .transport_errors import transport_failed
+from .transports import open_transport
+
+__all__ = ["HttpClient"]
+
+_NO_CREDENTIALS = Credentials()
+_DEFAULT_HEADERS = {"user-agent": "multi-llm-orchestrator", "accept-encoding": "gzip, deflate"}
+_FOREIGN_CLOSE_SECONDS = 2.0
+
+
+class HttpClient:
+    """JSON over HTTP to one server, with pooled connections. An asynchronous context manager.
+
+    ``base_url`` may have a path; request paths are appended to it. ``path`` is where the instance stands in the
+    configuration, for errors. ``headers`` go with every request. ``request_id_headers`` are the names under which the
+    server tells its id of a request, best first. ``renew_on`` are the statuses that mean "these credentials are no
+    longer good".
+
+    One pool per event loop: the client may be used from several. Pools of other loops than the one that opens the
+    client are closed with it if their loops still run, and are dropped with their loops otherwise.
+
+    Raises:
+        ConfigError: for a ``base_url`` that is not an HTTP URL.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        path: str = "",
+        auth: AuthScheme | None = None,
+        headers: Mapping[str, str] | None = None,
+        settings: HttpSettings | None = None,
+        tls: TlsConfig | None = None,
+        errors: ErrorTable | None = None,
+        request_id_headers: tuple[str, ...] = ("x-request-id",),
+        renew_on: frozenset[int] = frozenset({401}),
+    ) -> None:
+        self._base = _base_url(base_url, path)
+        self._path = path
+        self._auth = auth
+        self._settings = settings or HttpSettings()
+        self._tls = tls or TlsConfig()
+        self._errors = errors or ErrorTable()
+        self._request_id_headers = request_id_headers
+        self._renew_on = renew_on
+        self._urls: dict[str, httpx.URL] = {}
+        self._transports: dict[anyio.lowlevel.EventLoopToken, httpx.AsyncBaseTransport] = {}
+        self._headers = {
+            "host": self._base.netloc.decode(),
+            **_DEFAULT_HEADERS,
+            **{name.lower(): value for name, value in (headers or {}).items()},
+        }
+
+    def __repr__(self) -> str:
+        return f"<HttpClient {self._base.scheme}://{self._base.netloc.decode()}{self._base.path}>"
+
+    @property
+    def base_url(self) -> str:
+        """The base URL, without a trailing slash."""
+        return str(self._base).rstrip("/")
+
+    async def __aenter__(self) -> Self:
+        self._transport()  # wrong TLS files are told when the provider opens, not at its first call
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        transports, self._transports = self._transports, {}
+        here = anyio.lowlevel.current_token()
+        with anyio.CancelScope(shield=True):
+            for token, transport in transports.items():
+                if token == here:
+                    await transport.aclose()
+                else:
+                    await _close_elsewhere(token, transport)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> JsonReply:
+        """Send one request and read its whole JSON answer.
+
+        ``json`` is encoded as the body, else ``content`` is it. ``path`` is appended to the base URL, or a whole URL of
+        the same server.
+
+        Raises:
+            ProviderError: as the error table says; ``TransportFailed`` when no answer came, ``ProtocolViolated``
+                when it is not JSON.
+        """
+        body, extra = _encoded(json, content, headers)
+        response = await self._accepted(method, self._url(path, query), body, extra)
+        data = await read_body(response, self._settings.timeouts)
+        return JsonReply(
+            status=response.status_code,
+            data=decoded(response, data, first_header(response, self._request_id_headers)),
+            headers=response.headers,
+            request_id=first_header(response, self._request_id_headers),
+        )
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> AsyncGenerator[StreamReply, None]:
+        """Send one request and hand out its answer as soon as the head is there; leaving closes the response.
+
+        Raises:
+            ProviderError: as the error table says, before the block is entered.
+        """
+        body, extra = _encoded(json, content, headers)
+        response = await self._accepted(method, self._url(path, query), body, extra)
+        reply = StreamReply(response, self._settings.timeouts, first_header(response, self._request_id_headers))
+        try:
+            yield reply
+        finally:
+            with anyio.CancelScope(shield=True):
+                await reply.aclose()
+
+    def failure(self, data: object, *, status: int | None = None, request_id: str | None = None) -> ProviderError:
+        """The error for an error object that came with a status of success, or inside a stream."""
+        return self._errors.error(evolve(Failure.of_body(data), status=status, request_id=request_id))
+
+    async def _accepted(self, method: str, url: httpx.URL, body: bytes, extra: Mapping[str, str]) -> httpx.Response:
+        credentials = _NO_CREDENTIALS if self._auth is None else await self._auth.credentials()
+        response = await self._exchange(method, url, body, {**extra, **credentials.headers})
+        if 200 <= response.status_code < 300:
+            return response
+        error = await self._refusal(response, credentials)
+        if self._auth is None or response.status_code not in self._renew_on:
+            raise error
+        credentials = await self._renewed(self._auth, credentials, error)
+        response = await self._exchange(method, url, body, {**extra, **credentials.headers})
+        if 200 <= response.status_code < 300:
+            return response
+        raise await self._refusal(response, credentials)
+
+    async def _renewed(self, auth: AuthScheme, rejected: Credentials, error: ProviderError) -> Credentials:
+        try:
+            fresh = await auth.credentials(rejected.generation)
+        except AuthFailed as refused:
+            if refused.status is None:  # nobody was asked: what the server said explains more
+                raise error from refused
+            raise refused from error
+        if fresh.generation == rejected.generation:
+            raise error
+        return fresh
+
+    async def _exchange(self, method: str, url: httpx.URL, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
+        timeouts = self._settings.timeouts
+        waits = {"connect": timeouts.connect, "read": timeouts.first_byte, "write": timeouts.idle, "pool": None}
+        request = httpx.Request(
+            method, url, headers={**self._headers, **headers}, content=body, extensions={"timeout": waits}
+        )
+        try:
+            response = await self._transport().handle_async_request(request)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise transport_failed(error, timeouts, url) from error
+        waits["read"] = timeouts.idle  # httpcore reads this dict again when it begins with the body
+        response.request = request
+        return response
+
+    async def _refusal(self, response: httpx.Response, credentials: Credentials) -> ProviderError:
+        raw = await read_body(response, self._settings.timeouts)
+        text = raw.decode("utf-8", "replace")
+        try:
+            data = jsonlib.loads(text)
+        except ValueError:
+            data = None
+        failure = Failure.of_body(data, text)
+        secrets = [word for value in credentials.headers.values() for word in (value, *value.split())]
+        return self._errors.error(
+            evolve(
+                failure,
+                message=redact(failure.message, secrets),
+                status=response.status_code,
+                request_id=first_header(response, self._request_id_headers),
+                retry_after=retry_after_of(response.headers),
+            )
+        )
+
+    def _transport(self) -> httpx.AsyncBaseTransport:
+        token = anyio.lowlevel.current_token()
+        transport = self._transports.get(token)
+        if transport is None:
+            transport = self._transports[token] = open_transport(self._base, self._settings, self._tls, self._path)
+        return transport
+
+    def _url(self, path: str, query: Mapping[str, str] | None) -> httpx.URL:
+        url = self._urls.get(path)
+        if url is None:
+            url = httpx.URL(path if "://" in path else f"{self.base_url}{path}")
+            if len(self._urls) < 256:
+                self._urls[path] = url
+        return url if query is None else url.copy_merge_params(query)
+
+
+def _base_url(text: str, path: str) -> httpx.URL:
+    where = f"{path}.base_url" if path else "base_url"
+    try:
+        url = httpx.URL(text.strip().rstrip("/"))
+    except httpx.InvalidURL as error:
+        raise ConfigError(where, f"not a URL: {error}") from error
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ConfigError(where, f"{text!r} is not an HTTP URL", hint="it begins with http:// or https://")
+    if url.userinfo or url.query or url.fragment:
+        raise ConfigError(where, "must not hold credentials, a query or a fragment", hint="use the auth table")
+    return url
+
+
+def _encoded(json: object, content: bytes | None, headers: Mapping[str, str] | None) -> tuple[bytes, dict[str, str]]:
+    extra = {name.lower(): value for name, value in (headers or {}).items()}
+    if json is None:
+        return content or b"", extra
+    extra.setdefault("content-type", "application/json")
+    try:
+        text = jsonlib.dumps(json, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.encode(), extra
+    except (TypeError, ValueError) as error:  # a lone surrogate, NaN, or something that JSON has no word for
+        raise InvalidRequest(f"the request cannot be written as JSON: {error}") from error
+
+
+async def _close_elsewhere(token: anyio.lowlevel.EventLoopToken, transport: httpx.AsyncBaseTransport) -> None:
+    def close() -> None:
+        with suppress(RuntimeError):  # that loop has ended, and its sockets with it
+            anyio.from_thread.run(transport.aclose, token=token)
+
+    with anyio.move_on_after(_FOREIGN_CLOSE_SECONDS):
+        await anyio.to_thread.run_sync(close, abandon_on_cancel=True)

@@ -1,0 +1,54 @@
+"""What httpx raises, in the kernel's words."""
+
+from __future__ import annotations
+
+import ssl
+
+import httpx
+
+from mlo.errors import ProviderError, TransportFailed
+
+from .settings import Timeouts
+
+__all__ = ["transport_failed"]
+
+
+def transport_failed(error: Exception, timeouts: Timeouts, url: httpx.URL) -> ProviderError:
+    """A ``TransportFailed`` that says what to do; raise it from ``error``. Query strings stay out of it."""
+    where = f"{url.scheme}://{url.netloc.decode()}"
+    tls = _tls_cause(error)
+    if isinstance(tls, ssl.SSLCertVerificationError):
+        return TransportFailed(
+            f"the certificate of {where} is not trusted: {tls.verify_message} (name its CA under tls.ca_file)",
+            retryable=False,
+        )
+    match error:
+        case httpx.ConnectTimeout():
+            message = f"no connection to {where} within {timeouts.connect:g} s (http.timeouts.connect)"
+        case httpx.ConnectError() if tls is not None:
+            message = f"no TLS connection to {where}: {tls}"
+        case httpx.ConnectError():
+            message = f"cannot connect to {where}: {_reason(error)}; is the server running, is base_url right?"
+        case httpx.ReadTimeout():
+            message = f"{where} did not answer in time (http.timeouts.first_byte, http.timeouts.idle)"
+        case httpx.WriteTimeout():
+            message = f"{where} did not take the request in time (http.timeouts.idle)"
+        case httpx.ProxyError():
+            message = f"the proxy refused to reach {where}: {_reason(error)}"
+        case httpx.LocalProtocolError() | httpx.InvalidURL() | httpx.UnsupportedProtocol():
+            return TransportFailed(f"the request to {where} cannot be sent: {_reason(error)}", retryable=False)
+        case _:
+            message = f"the connection to {where} was lost: {_reason(error)}"
+    return TransportFailed(message)
+
+
+def _tls_cause(error: BaseException | None) -> ssl.SSLError | None:
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) or type(error).__name__
