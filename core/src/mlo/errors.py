@@ -20,7 +20,8 @@
         ├── InvalidRequest                                            fatal
         │   ├── ContextTooLong, ContentBlocked                        fatal
         │   └── Unsupported                                           another target may serve it
-        ├── ModelNotFound, QuotaExhausted, ProtocolViolated, AnswerRejected       another target may serve it
+        ├── ModelNotFound, QuotaExhausted, ProtocolViolated           another target may serve it
+        ├── AnswerRejected, PluginFault                               another target may serve it
         ├── RateLimited, Overloaded, ServerFault, TransportFailed     another target, or this one later
         └── StreamInterrupted                                         after the first event: carries the partial answer
 
@@ -56,6 +57,7 @@ __all__ = [
     "PluginBlocked",
     "PluginConflict",
     "PluginError",
+    "PluginFault",
     "PluginIncompatible",
     "PluginLoadFailed",
     "PluginNotFound",
@@ -78,12 +80,21 @@ class ConfigError(MloError):
     """The configuration is wrong.
 
     ``path`` is where (``providers.giga-main.auth.key``), ``reason`` what is wrong, ``hint`` how to mend it,
-    ``source`` the file, if any.
+    ``source`` the file, if any. Where several things are wrong at once, ``problems`` holds an error for each.
     """
 
-    def __init__(self, path: str, reason: str, *, hint: str = "", source: str | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        reason: str,
+        *,
+        hint: str = "",
+        source: str | None = None,
+        problems: Sequence[ConfigError] = (),
+    ) -> None:
         super().__init__(path, reason)
         self.path, self.reason, self.hint, self.source = path, reason, hint, source
+        self.problems = tuple(problems)
 
     def __str__(self) -> str:
         where = f"{self.source}: {self.path}" if self.source else self.path
@@ -317,6 +328,12 @@ class AnswerRejected(ProviderError):
     def __init__(self, message: str, *, response: ChatResponse) -> None:
         super().__init__(message)
         self.response = response
+
+
+class PluginFault(ProviderError):
+    """The provider plugin raised something that is not a ``ProviderError``: a bug in the plugin. See ``__cause__``."""
+
+    failover = True
 
 
 class StreamInterrupted(ProviderError):

@@ -1,0 +1,165 @@
+"""What is installed: entry points as rows of metadata. Nothing here imports a plugin before it is asked to.
+
+This is the only module that knows importlib_metadata. Kind and plugin API stand in the name of an entry point's group
+(``mlo.v1.providers``), so that a list of plugins needs neither their code nor their METADATA.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+import importlib_metadata
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from importlib_metadata import IDistribution as Dist
+
+__all__ = [
+    "KINDS",
+    "AnyKind",
+    "Candidate",
+    "Kind",
+    "Verdict",
+    "discover",
+    "installed_version",
+    "load_object",
+    "normalized",
+]
+
+Kind: TypeAlias = Literal["providers", "strategies", "auth", "observers"]
+AnyKind: TypeAlias = Literal["providers", "strategies", "auth", "observers", "commands"]
+Verdict: TypeAlias = Literal["available", "blocked", "incompatible", "conflict", "shadowed"]
+
+KINDS: tuple[AnyKind, ...] = get_args(AnyKind)
+_GROUP = re.compile(rf"mlo\.v(\d+)\.({'|'.join(KINDS)})")
+
+
+@frozen(kw_only=True)
+class Candidate:
+    """One entry point of one distribution, and what the policy says of it.
+
+    ``value`` is the module (or ``module:object``) behind the entry point, ``api`` the major version of the plugin API
+    it was made for. ``dist`` and ``version`` are ``None`` where the metadata is damaged.
+    """
+
+    kind: AnyKind
+    id: str
+    value: str
+    dist: str | None
+    version: str | None
+    api: int
+    verdict: Verdict = "available"
+    reason: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Distribution and version, for messages."""
+        return f"{self.dist or 'unknown distribution'} {self.version or '(no version)'}"
+
+
+def normalized(name: str) -> str:
+    """A distribution's name in the form in which names are compared."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def discover() -> tuple[Candidate, ...]:
+    """All entry points of ours on ``sys.path``, ordered by kind and id.
+
+    An entry point of a distribution that another copy hides is ``shadowed``; the policy has not spoken yet.
+    """
+    rows = (row for dist in importlib_metadata.distributions() for row in _rows(dist))
+    return tuple(sorted(_distinct(rows), key=_order))
+
+
+def load_object(candidate: Candidate) -> object:
+    """Import what the entry point names. Raises whatever the import raises."""
+    group = f"mlo.v{candidate.api}.{candidate.kind}"
+    entry_point = importlib_metadata.EntryPoint(name=candidate.id, value=candidate.value, group=group)
+    loaded: object = entry_point.load()
+    return loaded
+
+
+def installed_version(name: str) -> str | None:
+    """The version of a distribution; ``None`` if it is not installed or does not say."""
+    try:
+        return importlib_metadata.version(name)
+    except importlib_metadata.PackageNotFoundError:
+        return None
+    except FileNotFoundError:  # a dist-info without METADATA
+        return None
+
+
+def _rows(dist: Dist) -> Iterator[Candidate]:
+    try:
+        text = dist.read_text("entry_points.txt")
+    except UnicodeDecodeError:
+        return
+    if text is None or "mlo.v" not in text:  # nearly all distributions: spare them the parser
+        return
+    name, version = _identity(dist)
+    hidden_by = _hidden_by(dist, name, version)
+    for entry_point in dist.entry_points:
+        match = _GROUP.fullmatch(entry_point.group)
+        if match is None:
+            continue
+        yield Candidate(
+            kind=_kind(match[2]),
+            id=entry_point.name,
+            value=entry_point.value,
+            dist=name,
+            version=version,
+            api=int(match[1]),
+            verdict="shadowed" if hidden_by else "available",
+            reason=hidden_by,
+        )
+
+
+def _kind(text: str) -> AnyKind:
+    return next(kind for kind in KINDS if kind == text)
+
+
+def _identity(dist: Dist) -> tuple[str | None, str | None]:
+    """Name and version; of an interrupted uninstall (no METADATA) what the folder's name tells."""
+    try:
+        name, version = dist.name, dist.version
+    except FileNotFoundError:  # what the backport raises; the standard library and elder backports give None
+        name = version = ""
+    if name:
+        return name, version or None
+    # the attribute is private, but nothing public tells the name of the folder
+    folder = Path(str(getattr(dist, "_path", ""))).name
+    stem, _, rest = folder.removesuffix(".dist-info").removesuffix(".egg-info").partition("-")
+    return (normalized(stem) if stem else None), (rest or None)
+
+
+def _hidden_by(dist: Dist, name: str | None, version: str | None) -> str:
+    """Why Python would not import from this copy of the distribution; empty if it would."""
+    if name is None:
+        return ""
+    try:
+        first = importlib_metadata.distribution(name)
+    except importlib_metadata.PackageNotFoundError:
+        return ""
+    here, there = _folder(dist), _folder(first)
+    _, first_version = _identity(first)
+    if here != there:
+        return f"{name} {first_version} in {there} comes earlier on sys.path than the copy in {here}"
+    if version != first_version:
+        return f"{name} {first_version} is installed in the same folder {there}: reinstall {name}"
+    return ""
+
+
+def _folder(dist: Dist) -> str:
+    return str(Path(str(dist.locate_file(""))).resolve())
+
+
+def _distinct(rows: Iterable[Candidate]) -> Iterator[Candidate]:
+    """Each row once: a folder may stand on ``sys.path`` twice."""
+    return iter(dict.fromkeys(rows))
+
+
+def _order(row: Candidate) -> tuple[int, str, str, str, str]:
+    return KINDS.index(row.kind), row.id, row.dist or "", row.version or "", row.value
