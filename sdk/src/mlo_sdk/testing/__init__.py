@@ -1,0 +1,22 @@
+"""Contract tests for plugins: subclass one, say what to test, and pytest runs the rest on asyncio and on trio.
+
+This is not a pytest plugin: nothing is loaded in programs that do not import it.
+"""
+
+from __future__ import annotations
+
+from .demands import ContractBroken
+from .provider import ProviderContract
+from .subject import Failure
+from .surroundings import FixedAuth, LoneEnvironment, build, context, hosted
+
+__all__ = [
+    "ContractBroken",
+    "Failure",
+    "FixedAuth",
+    "LoneEnvironment",
+    "ProviderContract",
+    "build",
+    "context",
+    "hosted",
+]

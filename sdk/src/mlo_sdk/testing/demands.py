@@ -1,0 +1,59 @@
+"""How a contract says no, and how its checks are switched off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import NoReturn, TypeVar
+
+__all__ = ["ContractBroken", "demand", "fail", "needs", "switch_off"]
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+class ContractBroken(AssertionError):
+    """The implementation does not keep its part of the contract. The message says what to change."""
+
+
+def demand(condition: object, message: str) -> None:
+    """Fail the running check with ``message`` unless ``condition`` is true.
+
+    Raises:
+        ContractBroken: when it is not.
+    """
+    __tracebackhide__ = True  # the frame of interest is the check's
+    if not condition:
+        raise ContractBroken(message)
+
+
+def fail(message: str) -> NoReturn:
+    """Fail the running check with ``message``.
+
+    Raises:
+        ContractBroken: always.
+    """
+    __tracebackhide__ = True
+    raise ContractBroken(message)
+
+
+def needs(*features: str) -> Callable[[F], F]:
+    """Mark a check that makes sense only for implementations that have all ``features``."""
+
+    def mark(check: F) -> F:
+        check.__dict__["contract_needs"] = frozenset(features)
+        return check
+
+    return mark
+
+
+def switch_off(contract: type, features: Collection[str]) -> dict[str, str]:
+    """Take the checks whose features are absent out of ``contract``, so that they are not even collected.
+
+    Returns the names of those checks, each with the reason.
+    """
+    off = {}
+    for name in dir(contract):
+        missing = sorted(getattr(getattr(contract, name), "contract_needs", frozenset()) - set(features))
+        if missing:
+            off[name] = f"needs {', '.join(missing)}"
+            setattr(contract, name, None)
+    return off
