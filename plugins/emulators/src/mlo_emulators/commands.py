@@ -31,7 +31,7 @@ class Vendor(Protocol):
     """What a vendor's module offers. It may also have ``hints(url) -> Sequence[str]``: lines for the person."""
 
     @property
-    def Options(self) -> type[AttrsInstance]:
+    def Options(self) -> type[AttrsInstance]:  # noqa: N802 - it is a class
         """The options of the emulator, an attrs class whose fields have defaults."""
 
     def create_app(self, options: Any, /) -> Starlette:

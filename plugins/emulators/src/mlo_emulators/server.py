@@ -190,7 +190,7 @@ def serve(
     listener = _listen(host, port)
     bound = listener.getsockname()[1]
     place = RunningServer(url=_url(tls, host, bound), host=host, port=bound, journal=journal)
-    with listener:
+    with listener, contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again once it has shut down
         _Server(_config(app, journal, tls), functools.partial(on_ready, place)).run(sockets=[listener])
 
 
