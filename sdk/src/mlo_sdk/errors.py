@@ -56,7 +56,8 @@ class Failure:
         nothing better. Knows the shapes of OpenAI, GigaChat, Yandex Cloud, FastAPI, vLLM and OAuth servers.
         """
         code, message = _described(data)
-        return cls(code=code, message=message or _sample(text))
+        told = _told_status(data)
+        return cls(status=told, code=code, message=message or _sample(text))
 
 
 @frozen
@@ -206,11 +207,27 @@ def _described(data: object) -> tuple[str | None, str]:
     inner = data.get("error")
     if isinstance(inner, dict):
         return _described(inner)
-    code = _first_text(data, "code", "type", "grpcCode", "status")
+    message = _first_text(data, "message", "detail", "error_description")
     if isinstance(inner, str):  # {"error": "text"}; of an OAuth server {"error": "code", "error_description": "text"}
-        described = _first_text(data, "error_description", "message")
-        return (inner, described) if described else (code, inner)
-    return code, _first_text(data, "message", "detail", "error_description") or ""
+        return (inner, message) if message else (_code(data), inner)
+    return _code(data), message or ""
+
+
+def _told_status(data: object) -> int | None:
+    """An HTTP status inside the body, which counts where the answer itself has none (in a stream)."""
+    if not isinstance(data, dict):
+        return None
+    inner = data.get("error")
+    if isinstance(inner, dict):
+        return _told_status(inner)
+    told = (data.get(key) for key in ("code", "status", "httpCode", "status_code"))
+    return next((value for value in told if type(value) is int and 400 <= value <= 599), None)
+
+
+def _code(data: dict[str, Any]) -> str | None:
+    """The most telling code: a word says more than the number that repeats the HTTP status."""
+    found = [text for key in ("code", "type", "grpcCode", "status") if (text := _first_text(data, key))]
+    return next((text for text in found if not text.isdigit()), found[0] if found else None)
 
 
 def _first_text(data: dict[str, Any], *keys: str) -> str | None:

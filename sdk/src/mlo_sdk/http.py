@@ -167,7 +167,8 @@ class HttpClient:
 
     def failure(self, data: object, *, status: int | None = None, request_id: str | None = None) -> ProviderError:
         """The error for an error object that came with a status of success, or inside a stream."""
-        return self._errors.error(evolve(Failure.of_body(data), status=status, request_id=request_id))
+        failure = Failure.of_body(data)
+        return self._errors.error(evolve(failure, status=status or failure.status, request_id=request_id))
 
     async def _accepted(self, method: str, url: httpx.URL, body: bytes, extra: Mapping[str, str]) -> httpx.Response:
         credentials = _NO_CREDENTIALS if self._auth is None else await self._auth.credentials()
