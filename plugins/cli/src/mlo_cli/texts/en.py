@@ -1,0 +1,165 @@
+"""English texts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["MESSAGES"]
+
+MESSAGES: Final = {
+    "error": "error",
+    "waiting": "waiting for the answer…",
+    "demo": """\
+demo: no provider is configured, so the built-in mock answers with an echo. For a real one, write ./mlo.toml, such as
+  [providers.local]
+  use = "ollama"
+  model = "qwen3:8b"
+and check it with: mlo config check""",
+    # help
+    "help.usage": "Usage:",
+    "help.options": "Options",
+    "help.options_metavar": "[OPTIONS]",
+    "ask.help": "Ask a question and print the answer. Piped text goes below the prompt, or replaces a lone -.",
+    "ask.epilog": """\
+Examples:
+  mlo ask "Why is the sky blue?"
+  git diff | mlo ask "Write a commit message for this change"
+  mlo ask --schema person.json --json "Invent a person"
+Exit codes: 0 answered, 1 provider or call failed, 2 wrong arguments or configuration, 3 refused by a content filter,
+4 out of time, 130 Ctrl-C.""",
+    "chat.help": "Hold a conversation. Ctrl-C stops the running answer, a second one leaves; /help lists the commands.",
+    "chat.epilog": """\
+Lines are kept in $XDG_STATE_HOME/mlo/chat_history (~/.local/state without that variable).
+A backslash at the end of a line continues the message on the next one.""",
+    "models.help": "List the models that the configured providers offer.",
+    "models.epilog": "The price is per million tokens, prompt / completion. What a provider does not say shows as ?.",
+    "health.help": "Ask every configured provider how it is. No paid call is made.",
+    "health.epilog": "Exit code 0 if all are well, 1 otherwise.",
+    "embed.help": "Turn texts into vectors: the arguments, or each line of standard input.",
+    "embed.epilog": "Prints one JSON array per text; on a terminal only the first numbers.",
+    "completion.help": "Print the completion script of a shell.",
+    "completion.epilog": """\
+bash:  eval "$(mlo completion bash)"     in ~/.bashrc
+zsh:   eval "$(mlo completion zsh)"      in ~/.zshrc, below compinit
+fish:  mlo completion fish | source      in ~/.config/fish/config.fish""",
+    # options
+    "option.route": "Route of the configuration (without: default).",
+    "option.target": "One provider instance or a model of it, past all routes.",
+    "option.model": "Model, instead of the target's own.",
+    "option.deadline": "Give up after this time, fallbacks included.",
+    "option.system": "Instructions above the conversation.",
+    "option.temperature": "Randomness of the answer.",
+    "option.max_tokens": "Longest answer.",
+    "option.schema": "JSON Schema that the answer must fit.",
+    "option.image": "Picture to send along; may be repeated.",
+    "option.json": "Print JSON.",
+    "option.stream": "Show the answer while it grows, or once it is complete. With --json: one JSON line per event.",
+    "option.plain": "Text as it is, no Markdown.",
+    "option.usage": "Say who answered, with how many tokens and at what cost.",
+    "option.no_history": "Neither read nor write the history file.",
+    "option.provider": "Only this provider instance.",
+    "option.config": "Configuration file (without: $MLO_CONFIG, ./mlo.toml).",
+    "option.profile": "Profile of the configuration (without: $MLO_PROFILE).",
+    "option.debug": "Show tracebacks.",
+    "option.help": "Show this help.",
+    "metavar.name": "NAME",
+    "metavar.target": "INSTANCE[:MODEL]",
+    "metavar.seconds": "SECONDS",
+    "metavar.text": "TEXT",
+    "metavar.number": "NUMBER",
+    "metavar.whole": "N",
+    "metavar.file": "FILE",
+    "metavar.prompt": "[PROMPT]...",
+    "metavar.texts": "[TEXT]...",
+    # wrong usage
+    "usage.see_help": "see {command}",
+    "usage.no_such_option": "there is no option {option}",
+    "usage.near": "did you mean {names}?",
+    "usage.missing": "{param} is missing",
+    "usage.needs_value": "option {option} needs a value",
+    "usage.extra": "unexpected argument: {arguments}",
+    "usage.not_number": "{value!r} is not a number",
+    "usage.not_whole": "{value!r} is not a whole number",
+    "usage.out_of_range": "{value} is out of range, it must be {bound}",
+    "usage.no_file": "{path} is not a readable file",
+    "usage.not_utf8": "{where}: not UTF-8 text",
+    "usage.arguments": "arguments",
+    "usage.stdin": "standard input",
+    "usage.no_prompt": "nothing to ask: give a prompt, pipe text in, or start mlo chat",
+    "usage.no_texts": "nothing to embed: give texts, or pipe in one per line",
+    "usage.not_image": "{path} is not a picture, going by its name",
+    "usage.not_json": "{path} is not JSON: {reason}",
+    "usage.not_object": "{path} is not a JSON Schema: it must be a JSON object",
+    "usage.route_and_target": "--route and --target exclude each other: a target is asked directly, past all routes",
+    "usage.shell": "which shell? One of {shells}",
+    # failures
+    "failed.all": "all attempts failed: {attempts}",
+    "failed.no_target": "nobody could be asked: {reasons}",
+    "failed.unexpected": "unexpected {kind}: {error} (MLO_DEBUG=1 shows where)",
+    "failed.not_json": "the answer is not JSON",
+    "failed.provider": "{name}: {reason}",
+    "hint.AuthFailed": "check the key of this provider (mlo config show says where it comes from)",
+    "hint.PermissionDenied": "the key is valid, but not for this; ask the vendor for access",
+    "hint.ModelNotFound": "mlo models lists what there is",
+    "hint.QuotaExhausted": "top up the account, or add another provider to the route",
+    "hint.ContextTooLong": "shorten the prompt or choose a model with a longer context",
+    "hint.ContentBlocked": "rephrase the prompt",
+    "hint.RateLimited": "wait a little, or add another provider to the route",
+    "hint.Overloaded": "try later, or add another provider to the route",
+    "hint.TransportFailed": "check the address and the network, then mlo health",
+    "hint.DeadlineExceeded": "allow more with --deadline",
+    "hint.PluginNotFound": "mlo plugins list shows what is installed",
+    "hint.PluginLoadFailed": "mlo plugins doctor says more",
+    # after an answer
+    "remark.length": "note: the answer was cut at the token limit (--max-tokens)",
+    "remark.content_filter": "the content filter of the provider refused",
+    "footer.seconds": "{seconds} s",
+    "footer.tokens": "{prompt} + {completion} tokens",
+    "footer.tokens_estimated": "{prompt} + {completion} tokens (estimated)",
+    "footer.cached": "{cached} from cache",
+    "footer.after": "after {failed}",
+    # tables
+    "models.provider": "PROVIDER",
+    "models.model": "MODEL",
+    "models.context": "CONTEXT",
+    "models.abilities": "ABILITIES",
+    "models.price": "PRICE",
+    "health.provider": "PROVIDER",
+    "health.state": "STATE",
+    "health.latency": "LATENCY",
+    "health.detail": "DETAIL",
+    "health.well": "ok",
+    "health.sick": "FAILED",
+    "health.milliseconds": "{number} ms",
+    # conversation
+    "chat.welcome": "/help lists the commands, Ctrl-D leaves.",
+    "chat.interrupted": "interrupted",
+    "chat.leave_hint": "Ctrl-C again, or Ctrl-D, leaves.",
+    "chat.question": "Question",
+    "chat.answer": "Answer",
+    "chat.model": "model",
+    "chat.route": "route",
+    "chat.target": "target",
+    "chat.system": "instructions",
+    "chat.not_set": "not set",
+    "chat.none": "none",
+    "chat.unknown_command": "there is no command {name}; /help lists them",
+    "chat.unknown_route": "there is no route {name}; there are: {known}",
+    "chat.unknown_target": "there is no provider {name}; there are: {known}",
+    "chat.cleared": "the conversation starts anew",
+    "chat.nothing_to_retry": "nothing was asked yet",
+    "chat.save_needs_file": "which file? /save FILE",
+    "chat.file_exists": "{path} exists already",
+    "chat.not_saved": "{path}: {reason}",
+    "chat.saved": "saved to {path}",
+    "slash.model": "/model [NAME]     choose the model; - returns to the target's own",
+    "slash.route": "/route [NAME]     choose the route; - returns to default",
+    "slash.target": "/target [NAME]    ask one provider, INSTANCE or INSTANCE:MODEL; - returns to the route",
+    "slash.system": "/system [TEXT]    instructions above the conversation; - removes them",
+    "slash.clear": "/clear            forget what was said",
+    "slash.retry": "/retry            ask the last question again",
+    "slash.save": "/save FILE        write the conversation to a new file, Markdown or .json",
+    "slash.help": "/help             this list",
+    "slash.exit": "/exit             leave",
+    "slash.keys": "Ctrl-C stops an answer; \\ at the end of a line continues it; // begins a message with a slash.",
+}

@@ -1,0 +1,165 @@
+"""Russian texts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["MESSAGES"]
+
+MESSAGES: Final = {
+    "error": "ошибка",
+    "waiting": "ждём ответа…",
+    "demo": """\
+демо: провайдеры не настроены, отвечает встроенный mock (эхо). Для настоящего провайдера создайте ./mlo.toml, например
+  [providers.local]
+  use = "ollama"
+  model = "qwen3:8b"
+и проверьте его: mlo config check""",
+    # help
+    "help.usage": "Использование:",
+    "help.options": "Параметры",
+    "help.options_metavar": "[ПАРАМЕТРЫ]",
+    "ask.help": "Задать вопрос и напечатать ответ. Текст с конвейера добавляется после запроса или на место «-».",
+    "ask.epilog": """\
+Примеры:
+  mlo ask "Почему небо голубое?"
+  git diff | mlo ask "Напиши сообщение к этому коммиту"
+  mlo ask --schema person.json --json "Придумай человека"
+Коды выхода: 0 ответ получен, 1 отказ провайдера или вызова, 2 неверные аргументы или конфигурация,
+3 отказ фильтра содержимого, 4 вышло время, 130 Ctrl-C.""",
+    "chat.help": "Вести диалог. Ctrl-C прерывает текущий ответ, повторный — завершает диалог; команды — /help.",
+    "chat.epilog": """\
+Строки сохраняются в $XDG_STATE_HOME/mlo/chat_history (без этой переменной — в ~/.local/state).
+Обратная косая черта в конце строки продолжает сообщение на следующей.""",
+    "models.help": "Показать модели, которые предлагают настроенные провайдеры.",
+    "models.epilog": "Цена — за миллион токенов, запрос / ответ. Чего провайдер не сообщает, показано как «?».",
+    "health.help": "Проверить доступность всех настроенных провайдеров. Платных вызовов нет.",
+    "health.epilog": "Код выхода 0, если доступны все, иначе 1.",
+    "embed.help": "Превратить тексты в векторы: аргументы или каждую строку стандартного ввода.",
+    "embed.epilog": "Печатает JSON-массив на каждый текст; в терминале — только первые числа.",
+    "completion.help": "Напечатать сценарий автодополнения для командной оболочки.",
+    "completion.epilog": """\
+bash:  eval "$(mlo completion bash)"     в ~/.bashrc
+zsh:   eval "$(mlo completion zsh)"      в ~/.zshrc, после compinit
+fish:  mlo completion fish | source      в ~/.config/fish/config.fish""",
+    # options
+    "option.route": "Маршрут из конфигурации (если не задан: default).",
+    "option.target": "Один экземпляр провайдера или его модель, минуя маршруты.",
+    "option.model": "Модель вместо заданной для цели.",
+    "option.deadline": "Сколько ждать всего, с учётом запасных провайдеров.",
+    "option.system": "Системная инструкция.",
+    "option.temperature": "Температура: степень случайности ответа.",
+    "option.max_tokens": "Предельная длина ответа в токенах.",
+    "option.schema": "JSON Schema, которой должен соответствовать ответ.",
+    "option.image": "Картинка к запросу; можно повторять.",
+    "option.json": "Вывод в JSON.",
+    "option.stream": "Показывать ответ по мере поступления или только целиком. С --json: строка JSON на событие.",
+    "option.plain": "Текст как есть, без Markdown.",
+    "option.usage": "Показать, кто ответил, число токенов и стоимость.",
+    "option.no_history": "Не читать и не писать файл истории.",
+    "option.provider": "Только этот экземпляр провайдера.",
+    "option.config": "Файл конфигурации (если не задан: $MLO_CONFIG, ./mlo.toml).",
+    "option.profile": "Профиль конфигурации (если не задан: $MLO_PROFILE).",
+    "option.debug": "Показывать трассировку ошибок.",
+    "option.help": "Показать эту справку.",
+    "metavar.name": "ИМЯ",
+    "metavar.target": "ЭКЗЕМПЛЯР[:МОДЕЛЬ]",
+    "metavar.seconds": "СЕКУНДЫ",
+    "metavar.text": "ТЕКСТ",
+    "metavar.number": "ЧИСЛО",
+    "metavar.whole": "N",
+    "metavar.file": "ФАЙЛ",
+    "metavar.prompt": "[ЗАПРОС]...",
+    "metavar.texts": "[ТЕКСТ]...",
+    # wrong usage
+    "usage.see_help": "см. {command}",
+    "usage.no_such_option": "нет параметра {option}",
+    "usage.near": "возможно, {names}?",
+    "usage.missing": "не хватает аргумента {param}",
+    "usage.needs_value": "параметру {option} нужно значение",
+    "usage.extra": "лишний аргумент: {arguments}",
+    "usage.not_number": "{value!r} — не число",
+    "usage.not_whole": "{value!r} — не целое число",
+    "usage.out_of_range": "{value} вне допустимых пределов, нужно {bound}",
+    "usage.no_file": "нет файла {path}, который можно прочесть",
+    "usage.not_utf8": "{where}: текст не в UTF-8",
+    "usage.arguments": "аргументы",
+    "usage.stdin": "стандартный ввод",
+    "usage.no_prompt": "нет вопроса: задайте его аргументом, передайте текст по конвейеру или начните mlo chat",
+    "usage.no_texts": "нет текстов: задайте их аргументами или передайте по конвейеру, по одному в строке",
+    "usage.not_image": "{path}: судя по имени, это не картинка",
+    "usage.not_json": "{path} — не JSON: {reason}",
+    "usage.not_object": "{path} — не JSON Schema: нужен объект JSON",
+    "usage.route_and_target": "--route и --target несовместимы: цель вызывается напрямую, минуя маршруты",
+    "usage.shell": "укажите оболочку: {shells}",
+    # failures
+    "failed.all": "все попытки неудачны: {attempts}",
+    "failed.no_target": "некого спросить: {reasons}",
+    "failed.unexpected": "непредвиденная ошибка {kind}: {error} (MLO_DEBUG=1 покажет, где)",
+    "failed.not_json": "ответ — не JSON",
+    "failed.provider": "{name}: {reason}",
+    "hint.AuthFailed": "проверьте ключ этого провайдера (mlo config show покажет, откуда он берётся)",
+    "hint.PermissionDenied": "ключ действителен, но прав не хватает; запросите доступ у провайдера",
+    "hint.ModelNotFound": "список моделей: mlo models",
+    "hint.QuotaExhausted": "пополните счёт или добавьте в маршрут другого провайдера",
+    "hint.ContextTooLong": "сократите запрос или выберите модель с более длинным контекстом",
+    "hint.ContentBlocked": "переформулируйте запрос",
+    "hint.RateLimited": "подождите немного или добавьте в маршрут другого провайдера",
+    "hint.Overloaded": "попробуйте позже или добавьте в маршрут другого провайдера",
+    "hint.TransportFailed": "проверьте адрес и сеть, затем mlo health",
+    "hint.DeadlineExceeded": "дайте больше времени: --deadline",
+    "hint.PluginNotFound": "что установлено: mlo plugins list",
+    "hint.PluginLoadFailed": "подробности: mlo plugins doctor",
+    # after an answer
+    "remark.length": "внимание: ответ обрезан по пределу токенов (--max-tokens)",
+    "remark.content_filter": "фильтр содержимого провайдера отказал в ответе",
+    "footer.seconds": "{seconds} с",
+    "footer.tokens": "токены: {prompt} + {completion}",
+    "footer.tokens_estimated": "токены: {prompt} + {completion} (оценка)",
+    "footer.cached": "из кэша: {cached}",
+    "footer.after": "после отказа: {failed}",
+    # tables
+    "models.provider": "ПРОВАЙДЕР",
+    "models.model": "МОДЕЛЬ",
+    "models.context": "КОНТЕКСТ",
+    "models.abilities": "ВОЗМОЖНОСТИ",
+    "models.price": "ЦЕНА",
+    "health.provider": "ПРОВАЙДЕР",
+    "health.state": "СОСТОЯНИЕ",
+    "health.latency": "ЗАДЕРЖКА",
+    "health.detail": "ПОДРОБНОСТИ",
+    "health.well": "доступен",
+    "health.sick": "СБОЙ",
+    "health.milliseconds": "{number} мс",
+    # conversation
+    "chat.welcome": "Список команд — /help, выход — Ctrl-D.",
+    "chat.interrupted": "прервано",
+    "chat.leave_hint": "Ещё раз Ctrl-C или Ctrl-D — выход.",
+    "chat.question": "Вопрос",
+    "chat.answer": "Ответ",
+    "chat.model": "модель",
+    "chat.route": "маршрут",
+    "chat.target": "цель",
+    "chat.system": "системная инструкция",
+    "chat.not_set": "не задано",
+    "chat.none": "нет",
+    "chat.unknown_command": "нет команды {name}; список команд — /help",
+    "chat.unknown_route": "нет маршрута {name}; есть: {known}",
+    "chat.unknown_target": "нет провайдера {name}; есть: {known}",
+    "chat.cleared": "диалог начат заново",
+    "chat.nothing_to_retry": "вопросов ещё не было",
+    "chat.save_needs_file": "в какой файл? /save ФАЙЛ",
+    "chat.file_exists": "{path} уже существует",
+    "chat.not_saved": "{path}: {reason}",
+    "chat.saved": "сохранено в {path}",
+    "slash.model": "/model [ИМЯ]      выбрать модель; - вернёт модель цели",
+    "slash.route": "/route [ИМЯ]      выбрать маршрут; - вернёт default",
+    "slash.target": "/target [ИМЯ]     один провайдер: ЭКЗЕМПЛЯР или ЭКЗЕМПЛЯР:МОДЕЛЬ; - вернёт маршрут",
+    "slash.system": "/system [ТЕКСТ]   системная инструкция; - уберёт её",
+    "slash.clear": "/clear            забыть сказанное",
+    "slash.retry": "/retry            повторить последний вопрос",
+    "slash.save": "/save ФАЙЛ        записать диалог в новый файл: Markdown или .json",
+    "slash.help": "/help             этот список",
+    "slash.exit": "/exit             выход",
+    "slash.keys": "Ctrl-C прерывает ответ; \\ в конце строки продолжает её; // начинает сообщение с косой черты.",
+}
