@@ -26,6 +26,7 @@ __all__ = [
     "AuthScheme",
     "AuthSpec",
     "CallContext",
+    "Command",
     "ConfiguredInstance",
     "Credentials",
     "DoctorContext",
@@ -62,7 +63,7 @@ class CallContext:
     """What the kernel tells a provider about the attempt under way.
 
     ``deadline`` is on the clock of :func:`anyio.current_time` and enforced by the kernel; providers only read it.
-    ``attempt`` counts from 1 within the call.
+    ``attempt`` counts from 1 within the call; ``depth`` how many routes stand around this one.
     """
 
     call_id: str
@@ -70,6 +71,7 @@ class CallContext:
     target: str
     route: str
     deadline: float | None = None
+    depth: int = 0
     metadata: Mapping[str, str] = field(factory=dict)
 
 
@@ -192,6 +194,18 @@ class Environment(Protocol):
         Raises:
             ConfigError: when there is neither.
         """
+
+
+class Command(Protocol):
+    """A subcommand of ``mlo``: what an entry point in the group ``mlo.v1.commands`` names.
+
+    ``mlo --config FILE --profile NAME ask hello`` calls the command ``ask`` with ``["hello"]``; the two options reach
+    it as the environment variables ``MLO_CONFIG`` and ``MLO_PROFILE``. Its result is the exit code. It may raise
+    :class:`~mlo.MloError`: ``mlo`` prints that as one line and exits with 2 for a configuration error, else 1.
+    """
+
+    def __call__(self, argv: Sequence[str], /) -> int:
+        """Run with these arguments and return the exit code."""
 
 
 @frozen(kw_only=True)

@@ -103,6 +103,7 @@ class AttemptFailed:
     elapsed: float
     error: Exception | None = None
     cancelled: bool = False
+    usage: Usage = Usage()
 
 
 @frozen(kw_only=True)

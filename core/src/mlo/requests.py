@@ -108,8 +108,8 @@ class ChatRequest:
         return cls(messages=tuple(prompt))
 
     def needs(self) -> frozenset[Capability]:
-        """The capabilities without which a target cannot serve this request (:attr:`Capability.CHAT` aside)."""
-        found: set[Capability] = set()
+        """The capabilities without which a target cannot serve this request."""
+        found = {Capability.CHAT}
         if self.tools:
             found.add(Capability.TOOLS)
         if isinstance(self.response_format, JsonSchema):
@@ -124,9 +124,10 @@ class ChatRequest:
                     found.add(Capability.VISION)
                 elif isinstance(part, FileRef):
                     found.add(Capability.FILES)
-        return frozenset(found)
+        return frozenset(found) if len(found) > 1 else _CHAT_ONLY
 
 
+_CHAT_ONLY = frozenset({Capability.CHAT})
 Prompt: TypeAlias = str | Message | Iterable[Message] | ChatRequest
 
 

@@ -97,9 +97,12 @@ class Embeddings:
 
 @frozen(kw_only=True)
 class Health:
-    """What a provider says of itself. ``latency`` is in seconds; ``load`` is 0 for idle and 1 for full."""
+    """What a provider says of itself; ``healthy`` is ``None`` when it cannot be asked.
 
-    healthy: bool
+    ``latency`` is in seconds; ``load`` is 0 for idle and 1 for full.
+    """
+
+    healthy: bool | None
     detail: str = ""
     latency: float | None = None
     load: float | None = None

@@ -73,7 +73,7 @@ class Outcome:
     ``error`` is ``None`` for a success. ``response`` is there when an unstreamed attempt succeeded.
     """
 
-    target: Target
+    target: Target = field(repr=lambda target: target.name)
     error: Exception | None = None
     latency: float = 0.0
     first_event: float | None = None

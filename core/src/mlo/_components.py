@@ -1,0 +1,119 @@
+"""Components: providers, auth schemes and observers while they are open.
+
+Each one lives in a task of its own, which enters and leaves its context manager. So callers that come and go can
+share it,
+it may own background tasks, and it closes in the task that opened it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Generic, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+
+from .errors import ConfigError
+
+__all__ = ["Component", "ComponentHost"]
+
+T = TypeVar("T")
+_CLOSE_TIMEOUT = 10.0
+_log = logging.getLogger("mlo")
+
+
+class Component(Generic[T]):
+    """Something that opens when first needed. ``value`` is ``None`` until then."""
+
+    __slots__ = ("_closed", "_lock", "_open", "_scope", "_stop", "name", "value")
+
+    def __init__(self, name: str, open_: Callable[[], AbstractAsyncContextManager[T]]) -> None:
+        self.name = name
+        self.value: T | None = None
+        self._open = open_
+        self._lock = anyio.Lock()
+        self._scope: anyio.CancelScope | None = None
+        self._stop: anyio.Event | None = None
+        self._closed: anyio.Event | None = None
+
+    async def get(self, host: ComponentHost) -> T:
+        """The open component.
+
+        Many first callers at a time open it once; when opening fails, the next caller tries again.
+        """
+        async with self._lock:
+            if self.value is None:
+                await host.start(self)
+        assert self.value is not None  # noqa: S101 - for the type checker: start() either sets it or raises
+        return self.value
+
+    async def run(self, *, task_status: TaskStatus[None]) -> None:
+        """Hold the component open until :meth:`close`; this is the body of its task."""
+        stop, closed = anyio.Event(), anyio.Event()
+        try:
+            with anyio.CancelScope() as scope:
+                async with self._open() as value:
+                    # Once open, only close() ends it: not the cancellation of whoever happens to surround the router.
+                    scope.shield = True
+                    self.value, self._stop, self._scope, self._closed = value, stop, scope, closed
+                    task_status.started()
+                    await stop.wait()
+        except Exception:
+            if self._closed is not closed:
+                raise  # it never opened: the error belongs to the caller of get()
+            _log.warning("component %r failed while closing", self.name, exc_info=True)
+        finally:
+            if self._closed is closed:
+                self.value = None
+            closed.set()
+
+    async def close(self) -> None:
+        """Close it if it is open, and wait until it is, but not for ever."""
+        if self.value is None or self._stop is None or self._scope is None or self._closed is None:
+            return
+        self._scope.deadline = anyio.current_time() + _CLOSE_TIMEOUT
+        self._stop.set()
+        await self._closed.wait()
+
+
+class ComponentHost:
+    """The task group in which components live, and who waits for whom while opening."""
+
+    def __init__(self, tasks: TaskGroup) -> None:
+        self._tasks = tasks
+        self._opened: list[Component[Any]] = []
+        self._waits: dict[str, str] = {}
+
+    async def start(self, component: Component[T]) -> None:
+        """Open ``component`` in a task of its own; its errors are raised here."""
+        await self._tasks.start(component.run)
+        self._opened.append(component)
+
+    async def get_for(self, waiter: str, path: str, component: Component[T]) -> T:
+        """Open ``component`` on behalf of ``waiter``, which is itself being opened.
+
+        Raises:
+            ConfigError: when that would make the two wait for each other.
+        """
+        if component.value is not None:
+            return component.value
+        chain = [waiter, component.name]
+        while (following := self._waits.get(chain[-1])) is not None and following not in chain:
+            chain.append(following)
+        if chain[0] == chain[1] or following == waiter:
+            cycle = " -> ".join([*chain, waiter])
+            raise ConfigError(path, f"providers wrap each other in a circle: {cycle}", hint="remove one of the links")
+        self._waits[waiter] = component.name
+        try:
+            return await component.get(self)
+        finally:
+            self._waits.pop(waiter, None)
+
+    async def close(self, components: list[Component[Any]] | None = None) -> None:
+        """Close ``components`` (default: all), the last opened first: wrappers close before what they wrap."""
+        for component in reversed(self._opened.copy()):
+            if components is None or component in components:
+                await component.close()
+                self._opened.remove(component)

@@ -1,0 +1,151 @@
+"""The three things that an attempt can do: answer whole, begin a stream, embed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from typing import Protocol, TypeAlias, TypeVar, cast
+
+import anyio
+
+from ._attempt import Attempt, with_model
+from .api import Embedder
+from .errors import AnswerRejected, ProtocolViolated, Unsupported
+from .events import Event, Fold, Started
+from .requests import ChatRequest, EmbeddingRequest
+from .responses import ChatResponse, Embeddings
+
+__all__ = ["EMBED", "GENERATE", "OPEN_STREAM", "Accept", "Operation", "Source", "close_source"]
+
+T = TypeVar("T")
+
+Accept: TypeAlias = Callable[[ChatResponse], bool] | None
+_CLOSE_TIMEOUT = 5.0
+
+
+class Operation(Protocol[T]):
+    """What the executor runs at a target."""
+
+    async def perform(self, attempt: Attempt, accept: Accept) -> T:
+        """Do it, and tell ``attempt`` when it has succeeded; errors are the executor's business."""
+
+    async def discard(self, result: T) -> None:
+        """Throw away the result of a lost race."""
+
+    def response(self, result: T) -> ChatResponse | None:
+        """The answer, where the result is one."""
+
+
+class _Generate:
+    async def perform(self, attempt: Attempt, accept: Accept) -> ChatResponse:
+        provider = await attempt.enter()
+        request = attempt.call.request
+        model = attempt.model_of(request)
+        response = await provider.generate(cast("ChatRequest", with_model(request, model)), attempt.context())
+        attempt.finish(response)
+        _judge(response, accept)
+        return response
+
+    async def discard(self, result: ChatResponse) -> None:
+        pass
+
+    def response(self, result: ChatResponse) -> ChatResponse | None:
+        return result
+
+
+class _Embed:
+    async def perform(self, attempt: Attempt, accept: Accept) -> Embeddings:
+        del accept  # there is no text to judge
+        provider = await attempt.enter()
+        if not isinstance(provider, Embedder):
+            raise Unsupported("makes no embeddings: name a target that does")
+        request = attempt.call.request
+        model = attempt.model_of(request)
+        embeddings = await provider.embed(cast("EmbeddingRequest", with_model(request, model)), attempt.context())
+        attempt.finish(embeddings)
+        return embeddings
+
+    async def discard(self, result: Embeddings) -> None:
+        pass
+
+    def response(self, result: Embeddings) -> ChatResponse | None:
+        del result
+        return None
+
+
+class Source:
+    """A stream past its commit point: what was read so far, and the generator with the rest.
+
+    A ``generator`` of ``None`` means that all was read.
+    """
+
+    __slots__ = ("attempt", "events", "generator")
+
+    def __init__(self, attempt: Attempt, events: deque[Event], generator: AsyncGenerator[Event, None] | None) -> None:
+        self.attempt = attempt
+        self.events = events
+        self.generator = generator
+
+
+class _OpenStream:
+    async def perform(self, attempt: Attempt, accept: Accept) -> Source:
+        provider = await attempt.enter()
+        request = attempt.call.request
+        chat = cast("ChatRequest", with_model(request, attempt.model_of(request)))
+        generator = provider.generate_stream(chat, attempt.context())
+        try:
+            if accept is not None:
+                return await self._hold_back(attempt, generator, accept)
+            events = await self._until_commit(generator)
+        except BaseException:
+            await close_source(generator)
+            raise
+        attempt.commit()
+        return Source(attempt, events, generator)
+
+    async def _until_commit(self, generator: AsyncGenerator[Event, None]) -> deque[Event]:
+        events: deque[Event] = deque()
+        async for event in generator:
+            events.append(event)
+            # `Started` shows the reader nothing: a failure right after it may still go to another target.
+            if type(event) is not Started:
+                return events
+        raise ProtocolViolated("the stream ended before its first event")
+
+    async def _hold_back(self, attempt: Attempt, generator: AsyncGenerator[Event, None], accept: Accept) -> Source:
+        events: deque[Event] = deque()
+        total = Fold()
+        async for event in generator:
+            events.append(event)
+            total.add(event)
+        if not total.finished:
+            raise ProtocolViolated("the stream ended without saying that the answer is complete")
+        response = total.response()
+        attempt.finish(response)
+        _judge(response, accept)
+        return Source(attempt, events, None)
+
+    async def discard(self, result: Source) -> None:
+        if result.generator is not None:
+            await close_source(result.generator)
+        result.attempt.cancel()
+
+    def response(self, result: Source) -> ChatResponse | None:
+        del result
+        return None
+
+
+def _judge(response: ChatResponse, accept: Accept) -> None:
+    if accept is not None and not accept(response):
+        raise AnswerRejected("the strategy did not accept the answer", response=response)
+
+
+async def close_source(generator: AsyncGenerator[Event, None]) -> None:
+    """Close a provider's generator even while being cancelled, but do not wait for it for ever."""
+    with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
+        await generator.aclose()
+
+
+GENERATE = _Generate()
+EMBED = _Embed()
+OPEN_STREAM = _OpenStream()

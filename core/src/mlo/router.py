@@ -1,0 +1,411 @@
+"""The façade that users hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from types import TracebackType
+from typing import Any, Self, TypedDict, Unpack
+
+import anyio
+import attrs
+from anyio.abc import TaskGroup
+
+from . import _running
+from ._components import ComponentHost
+from ._config import load_settings
+from ._inquiries import healths_of, models_of
+from ._instances import Resolved, given
+from ._kernel import Kernel
+from ._plan import RoutePlan
+from ._registry import PluginRegistry
+from ._wiring import Wiring, unknown
+from .api import Embedder, Provider, Strategy
+from .errors import ConfigError, MloError
+from .messages import ToolChoice, ToolDef
+from .models import Capability, ModelInfo
+from .requests import ChatRequest, EmbeddingRequest, Prompt, ReasoningEffort, ResponseFormat, Sampling
+from .responses import ChatResponse, Embeddings, Health
+from .settings import ComponentSettings, ProviderSettings, RouteSettings, Settings
+from .stream import Stream
+
+__all__ = ["RequestFields", "Router"]
+
+
+class RequestFields(TypedDict, total=False):
+    """Fields of :class:`~mlo.requests.ChatRequest` that may be given beside the prompt.
+
+    They override those of a request that is given as the prompt.
+    """
+
+    tools: Iterable[ToolDef]
+    tool_choice: ToolChoice | None
+    response_format: ResponseFormat
+    sampling: Sampling
+    reasoning: ReasoningEffort | None
+    extra: Mapping[str, Any]
+    metadata: Mapping[str, str]
+
+
+class Router:
+    """Sends requests along routes to providers.
+
+    ::
+
+        async with Router() as router:
+            router.add_provider("mock")
+            answer = await router.route("Привет")
+            print(answer.text)
+
+    A router belongs to the event loop in which its block was entered; from other threads use
+    :class:`mlo.BlockingRouter`. ``strategy`` is for the route ``default`` over all providers, where the settings have
+    no such route: the id of a plugin, or a strategy object.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        strategy: str | Strategy = "first-available",
+        plugins: Iterable[object] = (),
+        registry: PluginRegistry | None = None,
+    ) -> None:
+        self._settings = Settings() if settings is None else settings
+        self._registry = PluginRegistry(self._settings.plugins) if registry is None else registry
+        self._plugins = list(plugins)
+        for plugin in self._plugins:
+            self._registry.register(plugin)
+        self._given: dict[str, Resolved] = {}
+        self._strategies: dict[str, Strategy] = {}
+        self._default = self._strategy_settings(strategy, "strategy")
+        self._origin: tuple[str | PathLike[str] | None, str | None] | None = None
+        self._tasks: TaskGroup | None = None
+        self._host: ComponentHost | None = None
+        self._kernel: Kernel | None = None
+
+    @classmethod
+    def from_file(cls, path: str | PathLike[str] | None = None, *, profile: str | None = None) -> Router:
+        """A router as ``mlo.toml`` describes it.
+
+        ``path`` defaults to ``$MLO_CONFIG``, then ``mlo.toml`` in the current folder; ``profile`` to
+        ``$MLO_PROFILE``, then what the
+        file says.
+
+        Raises:
+            ConfigError: when the file cannot be read or is wrong.
+        """
+        router = cls(load_settings(path, profile=profile))
+        router._origin = (path, profile)
+        return router
+
+    async def __aenter__(self) -> Self:
+        if self._kernel is not None:
+            raise MloError("this router is open already")
+        self._registry.check_strict()
+        tasks = anyio.create_task_group()
+        await tasks.__aenter__()
+        self._tasks, self._host = tasks, ComponentHost(tasks)
+        kernel = Kernel(
+            self._effective(), self._registry, self._host, tasks, given=self._given, strategies=self._strategies
+        )
+        try:
+            await kernel.start()
+        except BaseException as error:
+            await self._shut(type(error), error, error.__traceback__)
+            raise
+        self._kernel = kernel
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._kernel = None
+        await self._shut(kind, error, trace)
+
+    async def _shut(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        tasks, host = self._tasks, self._host
+        if tasks is None or host is None:
+            return
+        self._tasks = self._host = None
+        with anyio.CancelScope(shield=True):
+            await host.close()
+        tasks.cancel_scope.cancel()
+        await tasks.__aexit__(kind, error, trace)
+
+    @property
+    def providers(self) -> Mapping[str, ProviderSettings]:
+        """The provider instances, by name."""
+        return self._settings.providers
+
+    @property
+    def routes(self) -> Mapping[str, RouteSettings]:
+        """The routes, by name, ``default`` always among them."""
+        return self._effective().routes
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration in force."""
+        return self._settings
+
+    def add_provider(
+        self,
+        name: str,
+        provider: Provider | None = None,
+        /,
+        *,
+        use: str | None = None,
+        auth: Mapping[str, Any] | None = None,
+        concurrency: int | None = None,
+        capabilities: Iterable[Capability] | None = None,
+        labels: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> None:
+        """Add a provider instance: of the plugin ``use`` (default: the one named like it), or a ready object.
+
+        ``options`` are the plugin's; ``auth`` is ``{"use": SCHEME, ...}``. A ready ``provider`` stays its maker's to
+        close.
+
+        Raises:
+            ConfigError: when the name is taken. Wrong options are found when the provider is first used.
+        """
+        path = f"providers.{name}"
+        if name in self._settings.providers:
+            raise ConfigError(path, "there is a provider of that name already", hint="choose another name")
+        if not name or ":" in name:
+            raise ConfigError(path, "a provider's name must not be empty nor contain a colon")
+        if provider is not None:
+            kinds = frozenset(capabilities) if capabilities is not None else _abilities_of(provider)
+            self._given[name] = given(provider, kinds, concurrency)
+        settings = ProviderSettings(
+            use=use or name,
+            options=options,
+            path=path,
+            auth=None if auth is None else _component(auth, f"{path}.auth"),
+            concurrency=concurrency,
+            capabilities=None if capabilities is None else frozenset(capabilities),
+            labels=labels or {},
+        )
+        self._change(providers={**self._settings.providers, name: settings})
+
+    def add_route(
+        self,
+        name: str,
+        targets: Iterable[str],
+        *,
+        strategy: str | Strategy | Mapping[str, Any] = "first-available",
+        **limits: Any,
+    ) -> None:
+        """Add a route. ``limits`` are further fields of :class:`~mlo.settings.RouteSettings`.
+
+        Raises:
+            ConfigError: when the name is taken or a target is unknown.
+        """
+        path = f"routes.{name}"
+        if name in self._settings.routes:
+            raise ConfigError(path, "there is a route of that name already", hint="choose another name")
+        chosen = (
+            _component(strategy, f"{path}.strategy")
+            if isinstance(strategy, Mapping)
+            else self._strategy_settings(strategy, path)
+        )
+        route = RouteSettings(targets=targets, strategy=chosen, path=path, **limits)
+        for target in route.targets:
+            self._check_target(target, path)
+        self._change(routes={**self._settings.routes, name: route})
+
+    def register(self, plugin: object) -> None:
+        """Make a plugin known that is not installed: a module or an object with functions marked ``mlo.hookimpl``.
+
+        Raises:
+            PluginError: when it is wrong or its ids are taken.
+        """
+        self._registry.register(plugin)
+        self._plugins.append(plugin)
+
+    async def reload(self, settings: Settings | None = None) -> None:
+        """Let further calls use new ``settings`` (default: the file, read again). Calls under way end as they began.
+
+        What has not changed stays open: connections, tokens, circuit breakers. Returns when the last old call has
+        ended.
+
+        Raises:
+            ConfigError: when the new configuration is wrong; then the old one stays in force.
+            PluginError: when it demands plugins that are not there.
+        """
+        if settings is None:
+            if self._origin is None:
+                raise ConfigError("reload", "this router was not made from a file", hint="give the new settings")
+            path, profile = self._origin
+            settings = load_settings(path, profile=profile)
+        registry = self._registry
+        if settings.plugins != self._settings.plugins:
+            registry = PluginRegistry(settings.plugins)
+            for plugin in self._plugins:
+                registry.register(plugin)
+        registry.check_strict()
+        old, self._settings = self._settings, settings
+        try:
+            await self._running().replace(self._effective(), registry)
+        except MloError:
+            self._settings = old
+            raise
+        self._registry = registry
+
+    async def route(
+        self,
+        prompt: Prompt,
+        *,
+        route: str | None = None,
+        target: str | None = None,
+        model: str | None = None,
+        deadline: float | None = None,
+        **fields: Unpack[RequestFields],
+    ) -> ChatResponse:
+        """Ask, and wait for the whole answer.
+
+        ``prompt`` is text, a message, messages, or a whole request. ``route`` names a route (default: ``default``);
+        ``target`` goes to
+        one place without a route. ``deadline`` is in seconds for everything: waiting, retries and fallbacks included.
+
+        Raises:
+            NoTarget: nobody on the route can take the request.
+            DeadlineExceeded: the time ran out.
+            AttemptsExhausted: several attempts were made, and all failed.
+            ProviderError: a fatal error such as ``InvalidRequest`` or ``AuthFailed``, or the error of the only attempt.
+            ConfigError: an unknown route or target, or wrong options of the only target.
+            PluginError: the plugin of the strategy or of the only target cannot be used.
+        """
+        wiring = self._running().wiring
+        plan, model_there = _plan(wiring, route, target)
+        request = _request(prompt, model or model_there, fields)
+        return await _running.generate(wiring, plan, request, _deadline(plan, deadline))
+
+    def route_stream(
+        self,
+        prompt: Prompt,
+        *,
+        route: str | None = None,
+        target: str | None = None,
+        model: str | None = None,
+        deadline: float | None = None,
+        **fields: Unpack[RequestFields],
+    ) -> Stream:
+        """Ask, and read the answer while it is written.
+
+        Parameters as in :meth:`route`; errors are raised while reading.
+        """
+        wiring = self._running().wiring
+        plan, model_there = _plan(wiring, route, target)
+        request = _request(prompt, model or model_there, fields)
+        return Stream(wiring, plan, request, lambda: _deadline(plan, deadline))
+
+    async def embed(
+        self,
+        texts: str | Iterable[str] | EmbeddingRequest,
+        *,
+        route: str | None = None,
+        target: str | None = None,
+        model: str | None = None,
+        deadline: float | None = None,
+    ) -> Embeddings:
+        """Turn texts into vectors. Errors as in :meth:`route`."""
+        wiring = self._running().wiring
+        plan, model_there = _plan(wiring, route, target)
+        if not isinstance(texts, EmbeddingRequest):
+            texts = EmbeddingRequest(texts=(texts,) if isinstance(texts, str) else texts)
+        if (wanted := model or model_there) is not None:
+            texts = attrs.evolve(texts, model=wanted)
+        return await _running.embed(wiring, plan, texts, _deadline(plan, deadline))
+
+    async def models(self, provider: str | None = None) -> Mapping[str, tuple[ModelInfo, ...] | MloError]:
+        """The models of all providers, or of one. A provider that fails is there with its error instead.
+
+        Raises:
+            ConfigError: when there is no such provider.
+        """
+        return await models_of(self._running(), self._chosen(provider))
+
+    async def health(self, provider: str | None = None) -> Mapping[str, Health]:
+        """How the providers are; costs nothing. A provider that cannot even be asked is unhealthy, with the reason.
+
+        Raises:
+            ConfigError: when there is no such provider.
+        """
+        return await healths_of(self._running(), self._chosen(provider))
+
+    def _chosen(self, provider: str | None) -> list[str]:
+        if provider is None:
+            return list(self._settings.providers)
+        if provider not in self._settings.providers:
+            raise unknown("provider", "provider", provider, self._settings.providers)
+        return [provider]
+
+    def _running(self) -> Kernel:
+        if self._kernel is None:
+            raise MloError("the router is not open: use it inside `async with router:`")
+        return self._kernel
+
+    def _effective(self) -> Settings:
+        if "default" in self._settings.routes:
+            return self._settings
+        everything = RouteSettings(
+            targets=tuple(self._settings.providers), strategy=self._default, path="routes.default"
+        )
+        return attrs.evolve(self._settings, routes={**self._settings.routes, "default": everything})
+
+    def _change(self, **changes: Any) -> None:
+        self._settings = attrs.evolve(self._settings, **changes)
+        if self._kernel is not None:
+            self._kernel.extend(self._effective())
+
+    def _check_target(self, target: str, path: str) -> None:
+        if target.startswith("route:"):
+            known, name, what = self.routes.keys(), target.removeprefix("route:"), "route"
+        else:
+            known, name, what = self._settings.providers.keys(), target.partition(":")[0], "provider"
+        if name not in known:
+            raise unknown(f"{path}.targets", what, name, known)
+
+    def _strategy_settings(self, strategy: str | Strategy, path: str) -> ComponentSettings:
+        if isinstance(strategy, str):
+            return ComponentSettings(use=strategy, path=path)
+        name = f"{type(strategy).__name__}@{id(strategy):x}"
+        self._strategies[name] = strategy
+        return ComponentSettings(use=name, path=path)
+
+
+def _component(table: Mapping[str, Any], path: str) -> ComponentSettings:
+    options = dict(table)
+    use = options.pop("use", None)
+    if not isinstance(use, str):
+        raise ConfigError(path, "`use` is missing", hint='name the plugin: {"use": "bearer", ...}')
+    return ComponentSettings(use=use, options=options, path=path)
+
+
+def _abilities_of(provider: Provider) -> frozenset[Capability]:
+    everything = frozenset(Capability)
+    return everything if isinstance(provider, Embedder) else everything - {Capability.EMBEDDINGS}
+
+
+def _plan(wiring: Wiring, route: str | None, target: str | None) -> tuple[RoutePlan, str | None]:
+    if target is None:
+        return wiring.plan(route or "default"), None
+    if route is not None:
+        raise ConfigError("route", "a call goes along a route or to a target, not both", hint="leave one of them out")
+    return wiring.plan_for(target)
+
+
+def _request(prompt: Prompt, model: str | None, fields: RequestFields) -> ChatRequest:
+    request = ChatRequest.of(prompt)
+    if not request.messages:
+        raise ConfigError("prompt", "there are no messages", hint="give a text or at least one message")
+    if model is not None:
+        return attrs.evolve(request, model=model, **fields)
+    return attrs.evolve(request, **fields) if fields else request
+
+
+def _deadline(plan: RoutePlan, seconds: float | None) -> float | None:
+    limit = plan.deadline if seconds is None else seconds if plan.deadline is None else min(seconds, plan.deadline)
+    return None if limit is None else anyio.current_time() + limit
