@@ -12,29 +12,25 @@ misread must not let more plugins in.
 from __future__ import annotations
 
 import os
-import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from attrs import evolve
 
 from ._convert import structure
-from ._faults import Fault, Faults, as_error
-from ._policy import narrowed, pattern_fault
+from ._faults import Faults, as_error
+from ._file import find_file, narrowings, read_toml
+from ._policy import narrowed
 from ._profiles import settings_of
 from ._refs import Sources
 from ._routes import route_faults
 from ._tables import Document
-from .errors import ConfigError
 from .settings import Settings
 
-__all__ = ["build_options", "check_routes", "find_file", "load_settings", "parse_settings"]
+__all__ = ["build_options", "check_routes", "load_settings", "parse_settings"]
 
 C = TypeVar("C")
-
-DEFAULT_FILE = "mlo.toml"
 
 
 def load_settings(
@@ -52,7 +48,7 @@ def load_settings(
     """
     environ = os.environ if environ is None else environ
     file = find_file(path, environ)
-    data = {} if file is None else _read(file)
+    data = {} if file is None else read_toml(file)
     return parse_settings(data, profile=profile, environ=environ, source=None if file is None else str(file))
 
 
@@ -76,8 +72,7 @@ def parse_settings(
         check_routes(settings)
     except Faults as error:
         raise as_error(error.faults, source=source) from error
-    allow, deny = (_patterns(name, environ) for name in ("MLO_PLUGINS_ALLOW", "MLO_PLUGINS_DENY"))
-    return evolve(settings, plugins=narrowed(settings.plugins, allow=allow, deny=deny))
+    return evolve(settings, plugins=narrowed(settings.plugins, **narrowings(environ)))
 
 
 def build_options(
@@ -117,43 +112,3 @@ def check_routes(settings: Settings) -> None:
     faults = route_faults(settings.providers, settings.routes)
     if faults:
         raise as_error(faults, source=settings.source)
-
-
-def find_file(path: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> Path | None:
-    """The configuration file: the argument, ``$MLO_CONFIG``, ``mlo.toml`` here, or none."""
-    named = path or environ.get("MLO_CONFIG")
-    if named:
-        return Path(named)
-    here = Path(DEFAULT_FILE)
-    return here if here.is_file() else None
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ConfigError(str(file), f"cannot read the configuration: {reason}", hint="see MLO_CONFIG") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(str(file), "the configuration is not UTF-8 text") from error
-    except tomllib.TOMLDecodeError as error:
-        text, line, column = _position(str(error))
-        raise ConfigError(f"{file}{line}{column}", f"not valid TOML: {text}") from error
-
-
-def _position(message: str) -> tuple[str, str, str]:
-    """``(at line 3, column 5)`` of a TOML error as the ``:3:5`` that editors understand."""
-    match = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", message, re.DOTALL)
-    return (match[1], f":{match[2]}", f":{match[3]}") if match else (message, "", "")
-
-
-def _patterns(name: str, environ: Mapping[str, str]) -> Sequence[str]:
-    """Comma-separated globs of an environment variable; an empty variable is as good as none."""
-    text = environ.get(name, "")
-    if not text:
-        return ()
-    patterns = [pattern.strip() for pattern in text.split(",")]
-    faults = [Fault((), fault, "comma-separated globs") for fault in map(pattern_fault, patterns) if fault]
-    if faults:
-        raise as_error(faults[:1], path=name)
-    return patterns

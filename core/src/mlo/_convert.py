@@ -7,6 +7,7 @@ messages name types and never repeat a value, because the value may be a secret 
 from __future__ import annotations
 
 import math
+import re
 from collections import abc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -119,10 +120,8 @@ def _from_validator(error: Exception) -> Fault:
     attribute = next((argument for argument in error.args[1:] if isinstance(argument, attrs.Attribute)), None)
     if attribute is not None:
         return Fault((attribute.name.lstrip("_"),), text)
-    quoted = text.split("'")
-    if text.startswith("'") and len(quoted) > 2 and quoted[1].isidentifier():
-        return Fault((quoted[1].lstrip("_"),), text)
-    return Fault((), text)
+    quoted = re.match(r"(['`])(\w+)\1 ", text)
+    return Fault((quoted[2].lstrip("_"),) if quoted else (), text)
 
 
 def _mismatch(wanted: Any, value: object) -> Faults:

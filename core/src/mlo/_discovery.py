@@ -27,6 +27,7 @@ __all__ = [
     "installed_version",
     "load_object",
     "normalized",
+    "oddities",
 ]
 
 Kind: TypeAlias = Literal["providers", "strategies", "auth", "observers"]
@@ -92,12 +93,42 @@ def installed_version(name: str) -> str | None:
         return None
 
 
-def _rows(dist: Dist) -> Iterator[Candidate]:
+def oddities() -> list[tuple[str, str]]:
+    """What is odd about installed metadata: where, and what. For ``mlo plugins doctor``; reads everything anew."""
+    odd: list[tuple[str, str]] = []
+    for dist in importlib_metadata.distributions():
+        text = _entry_points_of(dist)
+        name, version = _identity(dist)
+        where = f"{name} {version} in {_folder(dist)}"
+        if not _has_metadata(dist):
+            odd.append((where, "no METADATA, as after an interrupted uninstall: reinstall it or delete its dist-info"))
+        if "mlo.v" in text:
+            odd += [(where, message) for message in _unknown_groups(dist)]
+    return list(dict.fromkeys(odd))
+
+
+def _unknown_groups(dist: Dist) -> Iterator[str]:
+    for group in sorted({entry_point.group for entry_point in dist.entry_points}):
+        if group.startswith("mlo.") and not _GROUP.fullmatch(group):
+            yield f"the entry point group {group} is none of ours: mlo.v1.KIND, KIND one of {', '.join(KINDS)}"
+
+
+def _has_metadata(dist: Dist) -> bool:
     try:
-        text = dist.read_text("entry_points.txt")
+        return bool(dist.read_text("METADATA") or dist.read_text("PKG-INFO") or dist.read_text(""))
     except UnicodeDecodeError:
-        return
-    if text is None or "mlo.v" not in text:  # nearly all distributions: spare them the parser
+        return True
+
+
+def _entry_points_of(dist: Dist) -> str:
+    try:
+        return dist.read_text("entry_points.txt") or ""
+    except UnicodeDecodeError:
+        return ""
+
+
+def _rows(dist: Dist) -> Iterator[Candidate]:
+    if "mlo.v" not in _entry_points_of(dist):  # nearly all distributions: spare them the parser
         return
     name, version = _identity(dist)
     hidden_by = _hidden_by(dist, name, version)

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 import pluggy
 
-from ._discovery import Candidate, Kind, discover, installed_version, load_object
-from ._explain import load_failed, unusable
+from ._discovery import AnyKind, Candidate, Kind, discover, installed_version, load_object
+from ._explain import load_failed, one_line, unusable
 from ._policy import judge, unmet
-from .api import PLUGIN_API, AuthSpec, ConfiguredInstance, ObserverSpec, ProviderSpec, Spec, StrategySpec
+from .api import PLUGIN_API, AuthSpec, DoctorContext, Finding, ObserverSpec, ProviderSpec, Spec, StrategySpec
 from .errors import PluginConflict, PluginError, PluginIncompatible
 from .hookspecs import PROJECT, HookSpecs
 from .settings import PluginPolicy
 
 if TYPE_CHECKING:
-    from ._doctor import Report
+    from ._doctor import Instances, Report
+    from .api import Command
 
 __all__ = ["PluginRegistry"]
 
@@ -48,12 +49,14 @@ class PluginRegistry:
     def __init__(self, policy: PluginPolicy = _EVERYTHING, *, candidates: Sequence[Candidate] | None = None) -> None:
         self.policy = policy
         self._lock = threading.RLock()
+        self._locks: dict[str, threading.RLock] = {}
         self._found = None if candidates is None else tuple(candidates)
         self._judged: tuple[Candidate, ...] | None = None
         self._plugins = pluggy.PluginManager(PROJECT)
         self._plugins.add_hookspecs(HookSpecs)
         self._specs: dict[tuple[Kind, str], Spec[Any]] = {}
         self._offers: dict[str, Offers] = {}
+        self._registered: set[str] = set()
         self._failures: dict[str, Exception | SystemExit] = {}
 
     def spec(self, kind: Kind, plugin_id: str) -> Spec[Any]:
@@ -69,11 +72,9 @@ class PluginRegistry:
         known = self._specs.get((kind, plugin_id))
         if known is not None:
             return known
-        with self._lock:
-            candidate = self._choose(kind, plugin_id)
-            spec = self._load(candidate)[kind, plugin_id]
-            self._specs[kind, plugin_id] = spec
-            return spec
+        spec = self._load(self._choose(kind, plugin_id))[kind, plugin_id]
+        self._specs[kind, plugin_id] = spec
+        return spec
 
     def provider(self, plugin_id: str) -> ProviderSpec[Any]:
         """The provider of that id. Raises what :meth:`spec` raises."""
@@ -127,10 +128,11 @@ class PluginRegistry:
                 self._plugins.unregister(plugin)
                 raise unusable(clash.kind, clash.id, judged, self.policy.path)
             self._offers[name] = offers
+            self._registered.add(name)
             self._found = (*(self._found or before), *rows)
             self._judged = judged
-            for new in rows:
-                self._specs.pop((_loadable(new), new.id), None)
+            for kind, plugin_id in offers:
+                self._specs.pop((kind, plugin_id), None)
 
     def check_strict(self) -> None:
         """Refuse to start if the installation is not what the policy demands.
@@ -147,31 +149,67 @@ class PluginRegistry:
                 for row in self.candidates()
                 if row.verdict in {"incompatible", "conflict"}
             ]
-            causes = [error for _, error in self.load_all() if error is not None]
+            rows = [row for row in self.candidates() if row.verdict == "available" and row.kind != "commands"]
+            causes = [error for row in rows if (error := self.try_load(row)) is not None]
             faults += [str(error) for error in causes]
         if faults:
             lines = "\n".join(f"  {fault}" for fault in faults)
             cause = ExceptionGroup("plugins that could not be loaded", causes) if causes else None
             raise PluginError(f"the plugins are not as required:\n{lines}", kind="plugins", plugin_id="*") from cause
 
-    def load_all(self) -> Sequence[tuple[Candidate, PluginError | None]]:
-        """Load every available plugin; each with the error that it met, if any."""
-        return [(row, self._try(row)) for row in self.candidates() if row.verdict == "available" and _is_loadable(row)]
-
-    def doctor(self, instances: Sequence[ConfiguredInstance] = (), ids: Iterable[str] | None = None) -> Report:
-        """Load what is allowed and say what is wrong with the installation. See :mod:`mlo._doctor`."""
-        from ._doctor import examine  # noqa: PLC0415 - needed by one command only
-
-        return examine(self, instances, ids)
-
-    def _try(self, candidate: Candidate) -> PluginError | None:
+    def try_load(self, candidate: Candidate) -> PluginError | None:
+        """Load an available candidate and return the error that this meets, if any. Commands are imported as well."""
         try:
-            self.spec(_loadable(candidate), candidate.id)
+            if candidate.kind == "commands":
+                self.command(candidate.id)
+            else:
+                self.spec(candidate.kind, candidate.id)
         except PluginError as error:
             return error
         return None
 
-    def _choose(self, kind: Kind, plugin_id: str) -> Candidate:
+    def command(self, name: str) -> Command:
+        """The subcommand of that name. Raises what :meth:`spec` raises."""
+        candidate = self._choose("commands", name)
+        with self._loading(candidate.value):
+            loaded = self._import(candidate)
+        if callable(loaded):
+            return cast("Command", loaded)
+        error = TypeError(f"a command must be callable, and {candidate.value} is a {type(loaded).__name__}")
+        raise load_failed(candidate, error) from error
+
+    def doctor(
+        self,
+        instances: Instances = (),
+        ids: Iterable[str] | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> Report:
+        """Load what is allowed and say what is wrong with the installation. See :mod:`mlo._doctor`."""
+        from ._doctor import DEFAULT_TIMEOUT, examine  # noqa: PLC0415 - needed by one command only
+
+        return examine(self, instances, ids, timeout=DEFAULT_TIMEOUT if timeout is None else timeout)
+
+    def ask_doctor(self, candidate: Candidate, context: DoctorContext) -> Sequence[Finding]:
+        """What the hook ``mlo_doctor`` of a loaded plugin finds; a hook that raises is a finding itself."""
+        plugin = self._plugins.get_plugin(candidate.value)
+        caller = self._plugins.subset_hook_caller("mlo_doctor", self._all_but(plugin))
+        try:
+            return [_finding(item) for answer in caller(context=context) for item in answer]
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a border, as in `_import`
+            where = f"{candidate.kind}:{candidate.id} of {candidate.origin}"
+            return [Finding(level="error", message=f"mlo_doctor failed: {one_line(error)}", where=where)]
+
+    def set_aside(self, value: str, reason: str) -> None:
+        """Never import that module: every use of it fails with the reason."""
+        with self._lock:
+            self._failures.setdefault(value, ImportError(reason))
+
+    def is_programmatic(self, candidate: Candidate) -> bool:
+        """Whether a program registered the plugin, so that there is nothing to import."""
+        return candidate.value in self._registered
+
+    def _choose(self, kind: AnyKind, plugin_id: str) -> Candidate:
         rows = self.candidates()
         for row in rows:
             if row.kind == kind and row.id == plugin_id and row.verdict == "available":
@@ -182,19 +220,31 @@ class PluginRegistry:
         known = self._offers.get(candidate.value)
         if known is not None:
             return known
+        with self._loading(candidate.value):
+            known = self._offers.get(candidate.value)  # somebody else may have been quicker
+            if known is not None:
+                return known
+            plugin = self._import(candidate)
+            with self._lock:
+                offers = self._offers[candidate.value] = self._enter(candidate, plugin)
+            return offers
+
+    def _loading(self, value: str) -> threading.RLock:
+        """A lock per plugin: one that hangs while it is imported does not hold up the others."""
+        with self._lock:
+            return self._locks.setdefault(value, threading.RLock())
+
+    def _import(self, candidate: Candidate) -> object:
         remembered = self._failures.get(candidate.value)
         if isinstance(remembered, PluginIncompatible):
             raise remembered
         if remembered is not None:
             raise load_failed(candidate, remembered) from remembered
         try:
-            plugin = load_object(candidate)
+            return load_object(candidate)
         except (Exception, SystemExit) as error:  # a border: whatever a plugin's import raises is its own business
             self._failures[candidate.value] = error
             raise load_failed(candidate, error) from error
-        offers = self._enter(candidate, plugin)
-        self._offers[candidate.value] = offers
-        return offers
 
     def _enter(self, candidate: Candidate, plugin: object) -> Offers:
         """Register and ask for specs; leaves nothing behind when that fails."""
@@ -215,7 +265,7 @@ class PluginRegistry:
 
     def _ask(self, plugin: object) -> Offers:
         """The specs that this plugin offers, asked of nobody else."""
-        others = [other for other in self._plugins.get_plugins() if other is not plugin]
+        others = self._all_but(plugin)
         offers: dict[tuple[Kind, str], Spec[Any]] = {}
         for kind, (hook, spec_type) in _HOOKS.items():
             for answer in self._plugins.subset_hook_caller(hook, others)():
@@ -225,6 +275,9 @@ class PluginRegistry:
                         raise ValueError(f"{hook} offers {spec.name!r} twice")
                     offers[kind, spec.name] = spec
         return offers
+
+    def _all_but(self, plugin: object) -> list[object]:
+        return [other for other in self._plugins.get_plugins() if other is not plugin]
 
     def _check_promise(self, candidate: Candidate, offers: Offers) -> None:
         """Entry points and specs must name the same ids: listing never imports, so metadata must tell the truth."""
@@ -270,12 +323,10 @@ def _check_api(candidate: Candidate, plugin: object) -> None:
     raise TypeError(f"mlo_api must be a pair of integers such as {PLUGIN_API}, not {wanted!r}")
 
 
-def _is_loadable(row: Candidate) -> bool:
-    return row.kind in _HOOKS
-
-
-def _loadable(row: Candidate) -> Kind:
-    return next(kind for kind in _HOOKS if kind == row.kind)
+def _finding(item: object) -> Finding:
+    if not isinstance(item, Finding):
+        raise TypeError(f"mlo_doctor must give Finding values, not {type(item).__name__}")
+    return item
 
 
 def _plugin_name(plugin: object) -> str:

@@ -21,16 +21,28 @@ from ._policy import pattern_fault
 from .models import Capability, Residency
 
 __all__ = [
+    "FAILOVER",
+    "Amount",
     "BreakerTable",
+    "BudgetTable",
+    "Cap",
     "ComponentTable",
+    "Count",
+    "Currency",
     "Document",
+    "ErrorName",
     "MloTable",
+    "Name",
+    "NonNegative",
+    "Pattern",
     "PluginsTable",
+    "Positive",
     "PriceTable",
     "ProfileTable",
     "ProviderTable",
     "RetryTable",
     "RouteTable",
+    "Word",
 ]
 
 Positive = NewType("Positive", float)
@@ -45,7 +57,7 @@ Name = NewType("Name", str)
 ErrorName = NewType("ErrorName", str)
 
 _NANO = 10**9
-_FAILOVER = frozenset(
+FAILOVER = frozenset(
     name
     for name in errors.__all__
     if issubclass(getattr(errors, name), errors.ProviderError)
@@ -243,8 +255,8 @@ def _name(value: Any) -> str:
 
 def _error_name(value: Any) -> str:
     text = _text(value)
-    if text not in _FAILOVER:
-        raise Faults(Fault((), "unknown error class", near(text, _FAILOVER)))
+    if text not in FAILOVER:
+        raise Faults(Fault((), "unknown error class", near(text, FAILOVER)))
     return text
 
 

@@ -244,9 +244,14 @@ class ProviderSpec(Spec[C]):
 
 @frozen(kw_only=True)
 class AuthSpec(Spec[C]):
-    """An offer of an auth scheme."""
+    """An offer of an auth scheme.
+
+    ``concurrency`` is how many calls a credential of this kind allows at a time, where it can tell; it goes before what
+    the provider's spec says.
+    """
 
     open: Callable[[C, Environment], AbstractAsyncContextManager[AuthScheme]]
+    concurrency: Callable[[C], int | None] = _no_limit
 
 
 @frozen(kw_only=True)
