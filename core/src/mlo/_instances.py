@@ -52,13 +52,18 @@ class Resolved:
 def from_spec(spec: ProviderSpec[Any], config: object, settings: ProviderSettings, auth: AuthChoice | None) -> Resolved:
     """Put together what the plugin says of itself and what the instance's table overrides."""
     price = settings.price
+    limit = settings.concurrency
+    if limit is None:
+        limit = None if auth is None else auth.spec.concurrency(auth.config)
+    if limit is None:
+        limit = spec.concurrency(config)
     return Resolved(
         open=partial(spec.open, config),
         config=config,
         auth=auth,
         capabilities=spec.capabilities if settings.capabilities is None else settings.capabilities,
         residency=spec.residency if settings.residency is None else settings.residency,
-        concurrency=spec.concurrency(config) if settings.concurrency is None else (settings.concurrency or None),
+        concurrency=limit or None,
         price=partial(spec.price, config) if price is None else lambda _model: price,
     )
 
