@@ -51,6 +51,6 @@ class Dialect:
     reasoning_history: str | None = None
     texts_per_request: int = 2048
     extra: Mapping[str, Any] = field(factory=dict)
-    headers: Mapping[str, str] = field(factory=dict)
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
     errors: ErrorTable = ErrorTable()
     request_id_headers: tuple[str, ...] = ("x-request-id", "request-id")
