@@ -110,8 +110,8 @@ class Router:
         )
         try:
             await kernel.start()
-        except BaseException as error:
-            await self._shut(type(error), error, error.__traceback__)
+        except BaseException:
+            await self._shut()
             raise
         self._kernel = kernel
         return self
@@ -120,11 +120,9 @@ class Router:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._kernel = None
-        await self._shut(kind, error, trace)
+        await self._shut()
 
-    async def _shut(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def _shut(self) -> None:
         tasks, host = self._tasks, self._host
         if tasks is None or host is None:
             return
@@ -132,7 +130,8 @@ class Router:
         with anyio.CancelScope(shield=True):
             await host.close()
         tasks.cancel_scope.cancel()
-        await tasks.__aexit__(kind, error, trace)
+        # the body's own error is not handed over: the group would wrap it, and `except MloError` would miss it
+        await tasks.__aexit__(None, None, None)
 
     @property
     def providers(self) -> Mapping[str, ProviderSettings]:
