@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import check
+import griffe_roles
 import lock
 import pytest
 import reference
@@ -61,3 +62,8 @@ def test_launcher_explains_itself_without_installing_anything() -> None:
     help_text = subprocess.run((ROOT / "dev", "--help"), capture_output=True, text=True, check=True).stdout
     assert "./dev test" not in help_text.splitlines()[0]
     assert "test [STAGE …]" in help_text
+
+
+def test_docstrings_become_markdown() -> None:
+    text = "See :class:`~mlo.Router` and :func:`anyio.run`.\n\n::\n\n    a::b\n\nSo::\n\n    c\n"
+    assert griffe_roles.as_markdown(text) == "See `Router` and `anyio.run`.\n\n\n\n    a::b\n\nSo:\n\n    c\n"
