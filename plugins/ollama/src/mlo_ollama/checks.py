@@ -1,0 +1,52 @@
+"""Is a configuration usable? Pure: needed when an instance opens, and by ``mlo plugins doctor``."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from mlo.errors import ConfigError
+
+from .config import CloudConfig, OllamaConfig
+from .names import is_cloud
+from .options import complaint
+
+__all__ = ["check"]
+
+
+def check(config: OllamaConfig, path: str) -> None:
+    """Refuse a configuration that cannot work. ``path`` is where it stands.
+
+    Raises:
+        ConfigError: for options that the server would refuse or ignore, and for a local instance that is not local.
+    """
+    _check_options(config, path)
+    _check_numbers(config, path)
+    if not isinstance(config, CloudConfig):
+        _check_locality(config, path)
+
+
+def _check_options(config: OllamaConfig, path: str) -> None:
+    tables = {"options": config.options}
+    tables |= {f'models."{name}".options': settings.options for name, settings in config.models.items()}
+    for where, options in tables.items():
+        if wrong := complaint(options, strict=config.strict_options):
+            raise ConfigError(f"{path}.{where}", wrong)
+
+
+def _check_numbers(config: OllamaConfig, path: str) -> None:
+    windows = {"num_ctx": config.num_ctx}
+    windows |= {f'models."{name}".num_ctx': settings.num_ctx for name, settings in config.models.items()}
+    for where, num_ctx in windows.items():
+        if num_ctx is not None and num_ctx < 1:
+            raise ConfigError(f"{path}.{where}", "must be at least 1")
+    if config.parallel is not None and config.parallel < 1:
+        raise ConfigError(f"{path}.parallel", "must be at least 1", hint="leave it out for no limit on this side")
+
+
+def _check_locality(config: OllamaConfig, path: str) -> None:
+    hint = 'the plugin `ollama` promises that prompts stay on your machines; use = "ollama-cloud" makes no such promise'
+    if (urlsplit(config.base_url).hostname or "").removeprefix("www.") == "ollama.com":
+        raise ConfigError(f"{path}.base_url", "is the hosted service", hint=hint)
+    for where, name in (("model", config.model), ("embedding_model", config.embedding_model)):
+        if name is not None and is_cloud(name):
+            raise ConfigError(f"{path}.{where}", f"{name!r} runs on the hosted service", hint=hint)

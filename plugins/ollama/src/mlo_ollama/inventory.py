@@ -1,0 +1,72 @@
+"""Models and load, from the server's lists. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlo.models import Capability, ModelInfo, Price, Residency
+
+__all__ = ["FREE", "HOSTED", "LOCAL", "described_load", "model_info", "name_of", "needs_details"]
+
+FREE = Price(prompt=0, completion=0, cached=0)
+"""A local model has no price per token; what the machine costs is not counted here."""
+LOCAL = Residency(on_prem=True, stores_prompts=False)
+HOSTED = Residency(on_prem=False)
+
+_ABILITIES: Mapping[str, tuple[Capability, ...]] = {
+    "completion": (Capability.CHAT, Capability.STREAM, Capability.JSON_OBJECT, Capability.JSON_SCHEMA),
+    "tools": (Capability.TOOLS,),
+    "vision": (Capability.VISION,),
+    "thinking": (Capability.REASONING,),
+    "embedding": (Capability.EMBEDDINGS,),
+}
+
+
+def name_of(listed: Mapping[str, Any]) -> str:
+    """The name of an entry of ``/api/tags`` or ``/api/ps``, tag included."""
+    return str(listed.get("model") or listed.get("name"))
+
+
+def needs_details(listed: Mapping[str, Any]) -> bool:
+    """Whether the list says too little about a model, as that of older servers does."""
+    return "capabilities" not in listed or "context_length" not in (listed.get("details") or {})
+
+
+def model_info(
+    listed: Mapping[str, Any], shown: Mapping[str, Any] | None, *, provider: str, hosted: bool, loaded: frozenset[str]
+) -> ModelInfo:
+    """One model, from its entry in ``/api/tags`` and, if asked for, ``/api/show``."""
+    name = name_of(listed)
+    details = {**(listed.get("details") or {}), **((shown or {}).get("details") or {})}
+    abilities = listed.get("capabilities") or (shown or {}).get("capabilities") or ()
+    remote = hosted or bool(listed.get("remote_host"))
+    facts = {
+        "family": details.get("family"),
+        "parameters": details.get("parameter_size"),
+        "quantization": details.get("quantization_level"),
+        "loaded": "yes" if name in loaded else None,
+    }
+    return ModelInfo(
+        id=name,
+        provider=provider,
+        capabilities={each for ability in abilities for each in _ABILITIES.get(ability, ())},
+        context_tokens=details.get("context_length") or _context_of(shown or {}),
+        residency=HOSTED if remote else LOCAL,
+        price=None if remote else FREE,
+        labels={key: str(value) for key, value in facts.items() if value},
+    )
+
+
+def _context_of(shown: Mapping[str, Any]) -> int | None:
+    facts = shown.get("model_info") or {}
+    found = facts.get(f"{facts.get('general.architecture')}.context_length")
+    return found if isinstance(found, int) else None
+
+
+def described_load(version: str, running: Sequence[Mapping[str, Any]], in_flight: int, slots: int) -> str:
+    """One line for people: the version, what is loaded, what is under way."""
+    loaded = ", ".join(f"{name_of(each)} (window {each.get('context_length', '?')})" for each in running)
+    waiting = max(0, in_flight - slots)
+    busy = f"; {in_flight - waiting} under way, {waiting} waiting" if in_flight else ""
+    return f"Ollama {version}; loaded: {loaded or 'nothing'}{busy}"
