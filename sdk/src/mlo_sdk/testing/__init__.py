@@ -7,16 +7,24 @@ from __future__ import annotations
 
 from .demands import ContractBroken
 from .provider import ProviderContract
+from .routes import FakeStats, failed, run_route, succeeded, target
+from .strategy import StrategyContract
 from .subject import Failure
 from .surroundings import FixedAuth, LoneEnvironment, build, context, hosted
 
 __all__ = [
     "ContractBroken",
     "Failure",
+    "FakeStats",
     "FixedAuth",
     "LoneEnvironment",
     "ProviderContract",
+    "StrategyContract",
     "build",
     "context",
+    "failed",
     "hosted",
+    "run_route",
+    "succeeded",
+    "target",
 ]

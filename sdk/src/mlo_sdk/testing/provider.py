@@ -15,13 +15,10 @@ Where the table needs a running server, override the fixture ``table`` and let i
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import entry_points
 from typing import Any, ClassVar
 
 import anyio
-import attrs
 import pytest
 
 from mlo.api import Embedder, Environment, HealthChecker, ModelLister, Provider, ProviderSpec, TokenCounter
@@ -34,13 +31,12 @@ from mlo.responses import ChatResponse
 
 from . import answers
 from .demands import demand, fail, needs, switch_off
+from .specs import check_entry_point, check_spec
 from .subject import Failure, Subject, cancel_everywhere, drain, leave_early, read_in_three_tasks
 from .surroundings import LoneEnvironment, build, context, eventually
 from .watching import leaks_in, texts_of
 
 __all__ = ["ProviderContract"]
-
-_ID = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 
 
 class ProviderContract:
@@ -122,10 +118,7 @@ class ProviderContract:
     def test_the_spec_is_consistent(self) -> None:
         """Its name is an id, its configuration a frozen attrs class, its capabilities include chat."""
         spec = self.spec
-        demand(isinstance(spec, ProviderSpec), f"`spec` must be a ProviderSpec, not {type(spec).__name__}")
-        demand(_ID.fullmatch(spec.name), f"the id {spec.name!r} must be lower-case words joined by - or .")
-        demand(attrs.has(spec.config), f"{spec.config.__name__} must be an attrs class")
-        demand(spec.summary, "give the spec a summary: `mlo plugins show` prints it")
+        check_spec(spec, ProviderSpec)
         demand(Capability.CHAT in spec.capabilities, "every provider has Capability.CHAT")
         strange = set(map(type, spec.capabilities)) - {Capability}
         demand(not strange, f"capabilities are members of Capability, not {strange}")
@@ -133,13 +126,7 @@ class ProviderContract:
     @needs("published")
     def test_an_entry_point_offers_the_spec(self) -> None:
         """The id under which users find it leads to a module whose hook yields it."""
-        found = entry_points(group="mlo.v1.providers", name=self.spec.name)
-        demand(found, f"no entry point {self.spec.name!r} in the group mlo.v1.providers is installed")
-        offers = [spec for entry in found for spec in entry.load().mlo_providers()]
-        demand(
-            any(offer.name == self.spec.name and offer.config is self.spec.config for offer in offers),
-            f"the hook mlo_providers() behind the entry point does not yield {self.spec.name!r}",
-        )
+        check_entry_point(self.spec, "mlo.v1.providers", "mlo_providers")
 
     def test_the_table_fits_the_configuration(self, subject: Subject) -> None:
         """A table becomes the configuration class; an unknown key is an error that names it."""

@@ -1,0 +1,45 @@
+"""What holds for the specs of every kind of plugin."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import entry_points
+from typing import Any
+
+import attrs
+
+from mlo.api import Spec
+
+from .demands import demand
+
+__all__ = ["check_entry_point", "check_spec"]
+
+_ID = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
+
+
+def check_spec(spec: object, kind: type[Spec[Any]]) -> None:
+    """A spec of ``kind`` with an id, an attrs configuration class and a summary.
+
+    Raises:
+        ContractBroken: when something is amiss.
+    """
+    demand(isinstance(spec, kind), f"`spec` must be a {kind.__name__}, not {type(spec).__name__}")
+    if isinstance(spec, Spec):
+        demand(_ID.fullmatch(spec.name), f"the id {spec.name!r} must be lower-case words joined by - or .")
+        demand(attrs.has(spec.config), f"{spec.config.__name__} must be an attrs class")
+        demand(spec.summary, "give the spec a summary: `mlo plugins show` prints it")
+
+
+def check_entry_point(spec: Spec[Any], group: str, hook: str) -> None:
+    """An installed entry point ``spec.name`` in ``group`` leads to a module whose ``hook`` yields the spec.
+
+    Raises:
+        ContractBroken: when there is none, or it leads elsewhere.
+    """
+    found = entry_points(group=group, name=spec.name)
+    demand(found, f"no entry point {spec.name!r} in the group {group} is installed: see [project.entry-points]")
+    offers = [offer for entry in found for offer in getattr(entry.load(), hook)()]
+    demand(
+        any(offer.name == spec.name and offer.config is spec.config for offer in offers),
+        f"the hook {hook}() behind the entry point does not yield {spec.name!r}",
+    )
