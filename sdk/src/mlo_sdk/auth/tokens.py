@@ -78,11 +78,13 @@ class TokenCell:
         stale: int | None = None,
         *,
         refresh_before: float = 60.0,
+        refresh_after: float = math.inf,
         clock: Callable[[], float] = time.time,
     ) -> Credentials:
         """Valid credentials; those of generation ``stale`` have been rejected by a server.
 
-        They are renewed ``refresh_before`` seconds before they expire, or at half their life if that is later.
+        They are renewed ``refresh_before`` seconds before they expire, or at half their life if that is later, and
+        ``refresh_after`` seconds after they were fetched at the latest.
 
         Raises:
             MloError: what ``fetch`` raises; all who wait for the same fetch get the same.
@@ -100,7 +102,7 @@ class TokenCell:
                 return turn.credentials
             if turn.error is not None:
                 raise copy.copy(turn.error) from turn.error  # each task its own: a traceback belongs to one
-        return await self._lead(fetch, refresh_before, clock)
+        return await self._lead(fetch, (refresh_before, refresh_after), clock)
 
     def _turn(self, stale: int | None, now: float) -> Credentials | _Waiter | None:
         """What a caller is to do, decided under the lock: use these, wait, or (``None``) lead."""
@@ -127,7 +129,7 @@ class TokenCell:
                     self._hand_over()
             raise
 
-    async def _lead(self, fetch: Fetch, refresh_before: float, clock: Callable[[], float]) -> Credentials:
+    async def _lead(self, fetch: Fetch, refresh: tuple[float, float], clock: Callable[[], float]) -> Credentials:
         try:
             fetched = await fetch()
         except MloError as error:
@@ -139,13 +141,13 @@ class TokenCell:
             with self._lock:
                 self._hand_over()
             raise
-        return self._renewed(fetched, refresh_before, clock())
+        return self._renewed(fetched, refresh, clock())
 
-    def _renewed(self, fetched: Credentials, refresh_before: float, now: float) -> Credentials:
+    def _renewed(self, fetched: Credentials, refresh: tuple[float, float], now: float) -> Credentials:
         with self._lock:
             self._generation += 1
             credentials = evolve(fetched, generation=self._generation)
-            self._held = _held(credentials, refresh_before, now)
+            self._held = _held(credentials, refresh, now)
             self._land(credentials=credentials)
         return credentials
 
@@ -174,20 +176,22 @@ class TokenCell:
         self._waiters = None
 
 
-def _held(credentials: Credentials, refresh_before: float, now: float) -> _Held:
+def _held(credentials: Credentials, refresh: tuple[float, float], now: float) -> _Held:
+    before, after = refresh
     if credentials.expires_at is None:
-        return _Held(credentials, math.inf, math.inf)
+        return _Held(credentials, now + after, math.inf)
     life = credentials.expires_at - now
     if life <= 0:
         until = now + _WRONG_CLOCK_SECONDS
         return _Held(credentials, until, until)
-    return _Held(credentials, credentials.expires_at - min(refresh_before, life / 2), credentials.expires_at)
+    fresh_until = min(credentials.expires_at - min(before, life / 2), now + after)
+    return _Held(credentials, fresh_until, credentials.expires_at)
 
 
 class TokenSource:
     """An auth scheme over ``fetch``. With a ``cell`` of :func:`shared_cell` all sources of one key share one token.
 
-    ``refresh_before`` is in seconds; ``clock`` gives Unix time.
+    ``refresh_before`` and ``refresh_after`` (see :meth:`TokenCell.get`) are in seconds; ``clock`` gives Unix time.
     """
 
     def __init__(
@@ -196,11 +200,13 @@ class TokenSource:
         *,
         cell: TokenCell | None = None,
         refresh_before: float = 60.0,
+        refresh_after: float = math.inf,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._fetch = fetch
         self._cell = cell or TokenCell()
         self._refresh_before = refresh_before
+        self._refresh_after = refresh_after
         self._clock = clock
 
     async def credentials(self, stale: int | None = None) -> Credentials:
@@ -209,7 +215,13 @@ class TokenSource:
         Raises:
             MloError: what the fetch raises.
         """
-        return await self._cell.get(self._fetch, stale, refresh_before=self._refresh_before, clock=self._clock)
+        return await self._cell.get(
+            self._fetch,
+            stale,
+            refresh_before=self._refresh_before,
+            refresh_after=self._refresh_after,
+            clock=self._clock,
+        )
 
 
 _cells: WeakValueDictionary[bytes, TokenCell] = WeakValueDictionary()
