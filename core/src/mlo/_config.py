@@ -28,7 +28,7 @@ from ._routes import route_faults
 from ._tables import Document
 from .settings import Settings
 
-__all__ = ["build_options", "check_routes", "load_settings", "parse_settings"]
+__all__ = ["build_options", "check_routes", "load_settings", "parse_settings", "profiles_of"]
 
 C = TypeVar("C")
 
@@ -101,6 +101,19 @@ def build_options(
         return structure(config_class, options, sources)
     except Faults as error:
         raise as_error(error.faults, path=path, source=source) from error
+
+
+def profiles_of(file: Path) -> list[str]:
+    """The names of the file's profiles.
+
+    Raises:
+        ConfigError: as :func:`load_settings` does.
+    """
+    try:
+        document = structure(Document, read_toml(file), Sources(follow=False))
+    except Faults as error:
+        raise as_error(error.faults, source=str(file)) from error
+    return [str(name) for name in document.profiles]
 
 
 def check_routes(settings: Settings) -> None:

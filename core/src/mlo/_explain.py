@@ -75,11 +75,14 @@ def _row(row: Candidate) -> str:
     return f"{row.origin} ({row.value}): {row.verdict}" + (f", {row.reason}" if row.reason else "")
 
 
+def _key_in(reason: str) -> str:
+    """The key or variable that a verdict names at its end: ``… in plugins.deny``."""
+    return reason.rpartition(" in ")[2]
+
+
 def _remedy(row: Candidate, path: str) -> str:
     if row.verdict == "conflict":
         return f'to choose: {path}.prefer = {{ {row.id} = "{row.dist}" }}, or uninstall the other'
     if row.verdict == "incompatible":
         return f"to mend: install a release of {row.dist} that fits this mlo-core"
-    if "MLO_PLUGINS_" in row.reason and path not in row.reason:
-        return "to allow it: change MLO_PLUGINS_ALLOW"
-    return f"to allow it: change {path}.allow, .deny, .require or .pin as the reason says"
+    return f"to allow it: change {_key_in(row.reason) or path}"

@@ -32,11 +32,17 @@ def load_policy(environ: Mapping[str, str]) -> PluginPolicy:
     """
     file = find_file(None, environ)
     data = {} if file is None else read_toml(file)
-    if "plugins" not in data and "profiles" not in data and not environ.get("MLO_PROFILE"):
+    if _without_policy(data) and not environ.get("MLO_PROFILE"):
         return narrowed(PluginPolicy(), **narrowings(environ))
     from ._config import parse_settings  # noqa: PLC0415 - costs more than everything before it
 
     return parse_settings(data, environ=environ, source=None if file is None else str(file)).plugins
+
+
+def _without_policy(data: Mapping[str, Any]) -> bool:
+    """Whether the file surely says nothing of plugins: a misspelt table must not be taken for none."""
+    kernel = data.get("mlo", {})
+    return data.keys() <= {"mlo", "providers", "routes", "observers"} and "profile" not in kernel
 
 
 def narrowings(environ: Mapping[str, str]) -> dict[str, Sequence[str]]:

@@ -16,7 +16,7 @@ from ._discovery import KINDS, Candidate, Verdict, normalized
 if TYPE_CHECKING:
     from .settings import PluginPolicy
 
-__all__ = ["SUPPORTED_APIS", "judge", "matches", "narrowed", "pattern_fault", "unmet", "version_matches"]
+__all__ = ["SUPPORTED_APIS", "judge", "matches", "narrowed", "pattern_fault", "place", "unmet", "version_matches"]
 
 SUPPORTED_APIS = frozenset({1})
 """Majors of the plugin API that this kernel reads."""
@@ -40,7 +40,7 @@ def judge(candidates: Iterable[Candidate], policy: PluginPolicy) -> tuple[Candid
 def narrowed(policy: PluginPolicy, *, allow: Sequence[str] = (), deny: Sequence[str] = ()) -> PluginPolicy:
     """The policy with a further allow-list that must match as well, and further denials."""
     also = policy.allow_also + ((tuple(allow),) if allow else ())
-    return evolve(policy, allow_also=also, deny=(*policy.deny, *deny))
+    return evolve(policy, allow_also=also, deny_also=(*policy.deny_also, *deny))
 
 
 def matches(pattern: str, candidate: Candidate) -> bool:
@@ -72,6 +72,11 @@ def version_matches(version: str | None, prefix: str) -> bool:
     return prefix[-1:] == "." or not version[len(prefix) : len(prefix) + 1].isdigit()
 
 
+def place(policy: PluginPolicy, key: str) -> str:
+    """Where a key of the policy stands, for messages."""
+    return f"{policy.path}.{key}" + (", or what the profile extends" if policy.path.startswith("profiles.") else "")
+
+
 def unmet(policy: PluginPolicy, version_of: Callable[[str], str | None]) -> tuple[str, ...]:
     """The demands of ``require`` and ``pin`` that the installation does not meet, a sentence each."""
     faults = []
@@ -99,15 +104,16 @@ def _gate(candidate: Candidate, policy: PluginPolicy) -> Candidate:
 
 
 def _denied(candidate: Candidate, policy: PluginPolicy) -> str:
-    for pattern in policy.deny:
-        if matches(pattern, candidate):
-            return f"denied by {pattern!r} in {policy.path}.deny or MLO_PLUGINS_DENY"
+    for patterns, where in ((policy.deny, place(policy, "deny")), (policy.deny_also, "MLO_PLUGINS_DENY")):
+        for pattern in patterns:
+            if matches(pattern, candidate):
+                return f"denied by {pattern!r} in {where}"
     return ""
 
 
 def _not_allowed(candidate: Candidate, policy: PluginPolicy) -> str:
     if policy.allow is not None and not any(matches(pattern, candidate) for pattern in policy.allow):
-        return f"not listed in {policy.path}.allow"
+        return f"not listed in {place(policy, 'allow')}"
     for allow in policy.allow_also:
         if not any(matches(pattern, candidate) for pattern in allow):
             return "not listed in MLO_PLUGINS_ALLOW"
@@ -118,7 +124,7 @@ def _wrong_version(candidate: Candidate, policy: PluginPolicy) -> str:
     for key, demands in (("require", policy.require), ("pin", policy.pin)):
         prefix = _by_dist(demands, candidate.dist)
         if prefix is not None and not version_matches(candidate.version, prefix):
-            return f"version {candidate.version} does not match {prefix!r} in {policy.path}.{key}"
+            return f"version {candidate.version} does not match {prefix!r} in {place(policy, key)}"
     return ""
 
 

@@ -7,6 +7,7 @@ module that hangs while it is imported (``mlo plugins doctor`` imports in a proc
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ._doctor import Instances, Report
     from .api import Command
 
-__all__ = ["PluginRegistry"]
+__all__ = ["Hook", "PluginRegistry"]
 
 S = TypeVar("S", bound=Spec[Any])
 Offers = Mapping[tuple[Kind, str], Spec[Any]]
@@ -38,6 +39,15 @@ _HOOKS: Mapping[Kind, tuple[str, type[Spec[Any]]]] = {
     "auth": ("mlo_auth_schemes", AuthSpec),
     "observers": ("mlo_observers", ObserverSpec),
 }
+
+
+@attrs.frozen(kw_only=True)
+class Hook:
+    """A hook as a plugin's author sees it. ``implementers`` are modules, or names of registered plugins."""
+
+    signature: str
+    about: str
+    implementers: tuple[str, ...]
 
 
 class PluginRegistry:
@@ -200,6 +210,13 @@ class PluginRegistry:
             where = f"{candidate.kind}:{candidate.id} of {candidate.origin}"
             return [Finding(level="error", message=f"mlo_doctor failed: {one_line(error)}", where=where)]
 
+    def hooks(self) -> Sequence[Hook]:
+        """The hooks and who implements them; loads every plugin that may load, and leaves out those that cannot."""
+        for row in self.candidates():
+            if row.verdict == "available" and row.kind != "commands":
+                self.try_load(row)
+        return [_hook(name, self._plugins) for name in vars(HookSpecs) if name.startswith("mlo_")]
+
     def set_aside(self, value: str, reason: str) -> None:
         """Never import that module: every use of it fails with the reason."""
         with self._lock:
@@ -327,6 +344,17 @@ def _finding(item: object) -> Finding:
     if not isinstance(item, Finding):
         raise TypeError(f"mlo_doctor must give Finding values, not {type(item).__name__}")
     return item
+
+
+def _hook(name: str, plugins: pluggy.PluginManager) -> Hook:
+    spec = getattr(HookSpecs, name)
+    signature = inspect.signature(spec)
+    parameters = [parameter for parameter in signature.parameters.values() if parameter.name != "self"]
+    return Hook(
+        signature=f"{name}{signature.replace(parameters=parameters)}".replace("'", ""),
+        about=inspect.getdoc(spec) or "",
+        implementers=tuple(sorted(each.plugin_name for each in getattr(plugins.hook, name).get_hookimpls())),
+    )
 
 
 def _plugin_name(plugin: object) -> str:

@@ -37,13 +37,14 @@ class PluginPolicy:
     ``require`` maps distributions to a version prefix that must be installed, ``pin`` is the same without the
     must-be-installed,
     ``prefer`` maps an id to the distribution that wins where two offer it. ``strict`` refuses to start while any
-    allowed plugin is broken. ``allow_also`` are further allow-lists, all of which must match too (the environment
-    narrows a policy that way). ``path`` is where the policy stands in the configuration, for messages.
+    allowed plugin is broken. ``allow_also`` are further allow-lists, all of which must match too, and ``deny_also``
+    further denials: what the environment adds. ``path`` is where the policy stands in the configuration, for messages.
     """
 
     allow: tuple[str, ...] | None = None
     allow_also: tuple[tuple[str, ...], ...] = ()
     deny: tuple[str, ...] = ()
+    deny_also: tuple[str, ...] = ()
     require: Mapping[str, str] = field(factory=dict)
     pin: Mapping[str, str] = field(factory=dict)
     prefer: Mapping[str, str] = field(factory=dict)
