@@ -20,27 +20,24 @@ from types import TracebackType
 from typing import Self
 
 import anyio
-import anyio.from_thread
-import anyio.lowlevel
-import anyio.to_thread
 import httpx
 from attrs import evolve
 
 from mlo.api import AuthScheme, Credentials
-from mlo.errors import AuthFailed, ConfigError, InvalidRequest, ProviderError
+from mlo.errors import AuthFailed, ConfigError, InvalidRequest, ProviderError, TransportFailed
 
 from .errors import ErrorTable, Failure, redact, retry_after_of
+from .pools import Pools
 from .replies import JsonReply, StreamReply, decoded, first_header, read_body
 from .settings import HttpSettings
 from .tls import TlsConfig
 from .transport_errors import transport_failed
-from .transports import open_transport
 
 __all__ = ["HttpClient"]
 
 _NO_CREDENTIALS = Credentials()
 _DEFAULT_HEADERS = {"user-agent": "multi-llm-orchestrator", "accept-encoding": "gzip, deflate"}
-_FOREIGN_CLOSE_SECONDS = 2.0
+_ENCODER = jsonlib.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 class HttpClient:
@@ -72,19 +69,17 @@ class HttpClient:
         renew_on: frozenset[int] = frozenset({401}),
     ) -> None:
         self._base = _base_url(base_url, path)
-        self._path = path
         self._auth = auth
         self._settings = settings or HttpSettings()
-        self._tls = tls or TlsConfig()
         self._errors = errors or ErrorTable()
         self._request_id_headers = request_id_headers
         self._renew_on = renew_on
         self._urls: dict[str, httpx.URL] = {}
-        self._transports: dict[anyio.lowlevel.EventLoopToken, httpx.AsyncBaseTransport] = {}
+        self._pools = Pools(self._base, self._settings, tls or TlsConfig(), path)
         self._headers = {
             "host": self._base.netloc.decode(),
             **_DEFAULT_HEADERS,
-            **{name.lower(): value for name, value in (headers or {}).items()},
+            **_checked(headers or {}, path),
         }
 
     def __repr__(self) -> str:
@@ -96,20 +91,13 @@ class HttpClient:
         return str(self._base).rstrip("/")
 
     async def __aenter__(self) -> Self:
-        self._transport()  # wrong TLS files are told when the provider opens, not at its first call
+        self._pools.open()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        transports, self._transports = self._transports, {}
-        here = anyio.lowlevel.current_token()
-        with anyio.CancelScope(shield=True):
-            for token, transport in transports.items():
-                if token == here:
-                    await transport.aclose()
-                else:
-                    await _close_elsewhere(token, transport)
+        await self._pools.aclose()
 
     async def request(
         self,
@@ -157,6 +145,7 @@ class HttpClient:
             ProviderError: as the error table says, before the block is entered.
         """
         body, extra = _encoded(json, content, headers)
+        extra.setdefault("accept-encoding", "identity")  # a compressing proxy would hold pieces back
         response = await self._accepted(method, self._url(path, query), body, extra)
         reply = StreamReply(response, self._settings.timeouts, first_header(response, self._request_id_headers))
         try:
@@ -202,21 +191,21 @@ class HttpClient:
             method, url, headers={**self._headers, **headers}, content=body, extensions={"timeout": waits}
         )
         try:
-            response = await self._transport().handle_async_request(request)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+            response = await self._pools.current().handle_async_request(request)
+        except httpx.LocalProtocolError:
+            # its text shows the value: neither a message nor a cause may
+            raise TransportFailed("a header of the request holds what HTTP does not allow", retryable=False) from None
+        except httpx.TransportError as error:
             raise transport_failed(error, timeouts, url) from error
         waits["read"] = timeouts.idle  # httpcore reads this dict again when it begins with the body
         response.request = request
         return response
 
     async def _refusal(self, response: httpx.Response, credentials: Credentials) -> ProviderError:
-        raw = await read_body(response, self._settings.timeouts)
-        text = raw.decode("utf-8", "replace")
-        try:
-            data = jsonlib.loads(text)
-        except ValueError:
-            data = None
-        failure = Failure.of_body(data, text)
+        text = ""
+        with suppress(TransportFailed):  # the status alone says enough
+            text = (await read_body(response, self._settings.timeouts)).decode("utf-8", "replace")
+        failure = _failure(response, text)
         secrets = [word for value in credentials.headers.values() for word in (value, *value.split())]
         return self._errors.error(
             evolve(
@@ -227,13 +216,6 @@ class HttpClient:
                 retry_after=retry_after_of(response.headers),
             )
         )
-
-    def _transport(self) -> httpx.AsyncBaseTransport:
-        token = anyio.lowlevel.current_token()
-        transport = self._transports.get(token)
-        if transport is None:
-            transport = self._transports[token] = open_transport(self._base, self._settings, self._tls, self._path)
-        return transport
 
     def _url(self, path: str, query: Mapping[str, str] | None) -> httpx.URL:
         url = self._urls.get(path)
@@ -263,16 +245,24 @@ def _encoded(json: object, content: bytes | None, headers: Mapping[str, str] | N
         return content or b"", extra
     extra.setdefault("content-type", "application/json")
     try:
-        text = jsonlib.dumps(json, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        return text.encode(), extra
+        return _ENCODER.encode(json).encode(), extra
     except (TypeError, ValueError) as error:  # a lone surrogate, NaN, or something that JSON has no word for
         raise InvalidRequest(f"the request cannot be written as JSON: {error}") from error
 
 
-async def _close_elsewhere(token: anyio.lowlevel.EventLoopToken, transport: httpx.AsyncBaseTransport) -> None:
-    def close() -> None:
-        with suppress(RuntimeError):  # that loop has ended, and its sockets with it
-            anyio.from_thread.run(transport.aclose, token=token)
+def _checked(headers: Mapping[str, str], path: str) -> dict[str, str]:
+    for name, value in headers.items():
+        if not value.isascii() or not value.isprintable():
+            raise ConfigError(f"{path}.headers.{name}", "holds a line break or a letter outside ASCII")
+    return {name.lower(): value for name, value in headers.items()}
 
-    with anyio.move_on_after(_FOREIGN_CLOSE_SECONDS):
-        await anyio.to_thread.run_sync(close, abandon_on_cancel=True)
+
+def _failure(response: httpx.Response, text: str) -> Failure:
+    location = response.headers.get("location")
+    if response.is_redirect and location:
+        return Failure(message=f"redirected to {location.partition('?')[0]} (use that as base_url)")
+    try:
+        data = jsonlib.loads(text)
+    except ValueError:
+        data = None
+    return Failure.of_body(data, text)

@@ -83,7 +83,7 @@ class StreamReply:
             async for piece in self._pieces:
                 yield piece
         except httpx.RequestError as error:
-            raise transport_failed(error, self._timeouts, self._response.request.url) from error
+            raise transport_failed(error, self._timeouts, self._response.request.url, body=True) from error
 
     async def sse(self) -> AsyncGenerator[SseEvent, None]:
         """The body as server-sent events.
@@ -115,6 +115,14 @@ class StreamReply:
         for document in parser.close():
             yield document
 
+    async def body(self) -> bytes:
+        """The whole body.
+
+        Raises:
+            TransportFailed: as for :meth:`chunks`.
+        """
+        return await read_body(self._response, self._timeouts)
+
     async def json(self) -> Any:
         """The whole body, which must be JSON.
 
@@ -122,7 +130,7 @@ class StreamReply:
             TransportFailed: as for :meth:`chunks`.
             ProtocolViolated: when it is not JSON.
         """
-        return decoded(self._response, await read_body(self._response, self._timeouts), self.request_id)
+        return decoded(self._response, await self.body(), self.request_id)
 
     async def finish(self) -> None:
         """Read what follows the last event that matters, so that the connection can be used again.
@@ -173,7 +181,7 @@ async def read_body(response: httpx.Response, timeouts: Timeouts) -> bytes:
     try:
         return await response.aread()
     except httpx.RequestError as error:
-        raise transport_failed(error, timeouts, response.request.url) from error
+        raise transport_failed(error, timeouts, response.request.url, body=True) from error
 
 
 def decoded(response: httpx.Response, data: bytes, request_id: str | None) -> Any:

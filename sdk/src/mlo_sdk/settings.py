@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from attrs import field, frozen
 
 from mlo.secret import Secret
@@ -28,7 +30,9 @@ class HttpSettings:
 
     ``max_connections`` caps open connections (``None``: no cap; the kernel limits calls under way on its own),
     ``max_idle`` those kept for reuse, each for ``keep_alive`` seconds. ``proxy`` is a proxy URL; with ``trust_env`` the
-    environment (``HTTPS_PROXY``, ``NO_PROXY``) is asked when there is none.
+    environment (``HTTPS_PROXY``, ``NO_PROXY``) is asked when there is none. ``transport`` chooses who speaks HTTP:
+    ``httpx`` works everywhere; ``aiohttp`` needs a third of its CPU per call, less with many calls at once, but runs on
+    asyncio only, knows no proxies and no ``max_idle``, and needs the extra ``mlo-sdk[aiohttp]``.
     """
 
     timeouts: Timeouts = Timeouts()
@@ -37,3 +41,4 @@ class HttpSettings:
     keep_alive: float = 60.0
     proxy: Secret | None = field(default=None)
     trust_env: bool = False
+    transport: Literal["httpx", "aiohttp"] = "httpx"

@@ -13,8 +13,11 @@ from .settings import Timeouts
 __all__ = ["transport_failed"]
 
 
-def transport_failed(error: Exception, timeouts: Timeouts, url: httpx.URL) -> ProviderError:
-    """A ``TransportFailed`` that says what to do; raise it from ``error``. Query strings stay out of it."""
+def transport_failed(error: Exception, timeouts: Timeouts, url: httpx.URL, *, body: bool = False) -> ProviderError:
+    """A ``TransportFailed`` that says what to do; raise it from ``error``.
+
+    ``body`` says that the head of the answer had come. Paths and query strings stay out of the message.
+    """
     where = f"{url.scheme}://{url.netloc.decode()}"
     tls = _tls_cause(error)
     if isinstance(tls, ssl.SSLCertVerificationError):
@@ -24,19 +27,19 @@ def transport_failed(error: Exception, timeouts: Timeouts, url: httpx.URL) -> Pr
         )
     match error:
         case httpx.ConnectTimeout():
-            message = f"no connection to {where} within {timeouts.connect:g} s (http.timeouts.connect)"
+            message = f"no connection to {where} within {timeouts.connect} s (http.timeouts.connect)"
         case httpx.ConnectError() if tls is not None:
             message = f"no TLS connection to {where}: {tls}"
         case httpx.ConnectError():
             message = f"cannot connect to {where}: {_reason(error)}; is the server running, is base_url right?"
+        case httpx.ReadTimeout() if body:
+            message = f"{where} sent nothing for {timeouts.idle} s (http.timeouts.idle)"
         case httpx.ReadTimeout():
-            message = f"{where} did not answer in time (http.timeouts.first_byte, http.timeouts.idle)"
+            message = f"{where} did not begin to answer within {timeouts.first_byte} s (http.timeouts.first_byte)"
         case httpx.WriteTimeout():
             message = f"{where} did not take the request in time (http.timeouts.idle)"
         case httpx.ProxyError():
             message = f"the proxy refused to reach {where}: {_reason(error)}"
-        case httpx.LocalProtocolError() | httpx.InvalidURL() | httpx.UnsupportedProtocol():
-            return TransportFailed(f"the request to {where} cannot be sent: {_reason(error)}", retryable=False)
         case _:
             message = f"the connection to {where} was lost: {_reason(error)}"
     return TransportFailed(message)

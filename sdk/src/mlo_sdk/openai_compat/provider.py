@@ -95,14 +95,18 @@ class OpenAICompatProvider(BaseProvider):
     async def _streamed(self, reply: StreamReply) -> AsyncGenerator[Event, None]:
         reader = ChunkReader(self._dialect, reply.request_id)
         done = False
-        async with aclosing(reply.sse()) as frames:
-            async for frame in frames:
-                if frame.data == _DONE:
-                    done = True
-                    await reply.finish()
-                    break
-                for event in reader.events(self._chunk(frame, reply)):
-                    yield event
+        try:
+            async with aclosing(reply.sse()) as frames:
+                async for frame in frames:
+                    if frame.data == _DONE:
+                        done = True
+                        await reply.finish()
+                        break
+                    for event in reader.events(self._chunk(frame, reply)):
+                        yield event
+        except TransportFailed:
+            if self._dialect.needs_done or not reader.complete:
+                raise
         if not done and (self._dialect.needs_done or not reader.complete):
             raise TransportFailed("the stream ended before the answer did", request_id=reply.request_id)
         yield reader.finished()
@@ -111,6 +115,8 @@ class OpenAICompatProvider(BaseProvider):
         try:
             chunk = json.loads(frame.data)
         except ValueError as error:
+            if frame.event == "error":
+                raise self._client.failure(frame.data, request_id=reply.request_id) from error
             raise ProtocolViolated(
                 "a chunk is not JSON", sample=frame.data[:_SAMPLE], request_id=reply.request_id
             ) from error
