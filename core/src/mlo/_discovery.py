@@ -1,18 +1,18 @@
 """What is installed: entry points as rows of metadata. Nothing here imports a plugin before it is asked to.
 
-This is the only module that knows importlib_metadata. Kind and plugin API stand in the name of an entry point's group
-(``mlo.v1.providers``), so that a list of plugins needs neither their code nor their METADATA.
+This is the only module that knows importlib_metadata, and it knows nothing else: ``mlo --help`` needs no more. Kind
+and plugin API stand in the name of an entry point's group (``mlo.v1.providers``), so that a list of plugins needs
+neither their code nor their METADATA.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 import importlib_metadata
-from attrs import frozen
 
 if TYPE_CHECKING:
     from importlib_metadata import IDistribution as Dist
@@ -20,31 +20,24 @@ if TYPE_CHECKING:
 __all__ = [
     "KINDS",
     "AnyKind",
-    "Candidate",
+    "EntryRow",
     "Kind",
-    "Verdict",
-    "discover",
     "installed_version",
     "load_object",
     "normalized",
     "oddities",
+    "scan",
 ]
 
 Kind: TypeAlias = Literal["providers", "strategies", "auth", "observers"]
 AnyKind: TypeAlias = Literal["providers", "strategies", "auth", "observers", "commands"]
-Verdict: TypeAlias = Literal["available", "blocked", "incompatible", "conflict", "shadowed"]
 
 KINDS: tuple[AnyKind, ...] = get_args(AnyKind)
 _GROUP = re.compile(rf"mlo\.v(\d+)\.({'|'.join(KINDS)})")
 
 
-@frozen(kw_only=True)
-class Candidate:
-    """One entry point of one distribution, and what the policy says of it.
-
-    ``value`` is the module (or ``module:object``) behind the entry point, ``api`` the major version of the plugin API
-    it was made for. ``dist`` and ``version`` are ``None`` where the metadata is damaged.
-    """
+class EntryRow(NamedTuple):
+    """One entry point of ours, as the metadata has it. ``hidden_by`` says what hides its distribution, if anything."""
 
     kind: AnyKind
     id: str
@@ -52,13 +45,7 @@ class Candidate:
     dist: str | None
     version: str | None
     api: int
-    verdict: Verdict = "available"
-    reason: str = ""
-
-    @property
-    def origin(self) -> str:
-        """Distribution and version, for messages."""
-        return f"{self.dist or 'unknown distribution'} {self.version or '(no version)'}"
+    hidden_by: str
 
 
 def normalized(name: str) -> str:
@@ -66,19 +53,15 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def discover() -> tuple[Candidate, ...]:
-    """All entry points of ours on ``sys.path``, ordered by kind and id.
-
-    An entry point of a distribution that another copy hides is ``shadowed``; the policy has not spoken yet.
-    """
+def scan() -> list[EntryRow]:
+    """All entry points of ours on ``sys.path``, ordered by kind and id. A folder may stand on the path twice."""
     rows = (row for dist in importlib_metadata.distributions() for row in _rows(dist))
-    return tuple(sorted(_distinct(rows), key=_order))
+    return sorted(dict.fromkeys(rows), key=_order)
 
 
-def load_object(candidate: Candidate) -> object:
-    """Import what the entry point names. Raises whatever the import raises."""
-    group = f"mlo.v{candidate.api}.{candidate.kind}"
-    entry_point = importlib_metadata.EntryPoint(name=candidate.id, value=candidate.value, group=group)
+def load_object(value: str) -> object:
+    """Import what an entry point's value names. Raises whatever the import raises."""
+    entry_point = importlib_metadata.EntryPoint(name="", value=value, group="")
     loaded: object = entry_point.load()
     return loaded
 
@@ -127,7 +110,7 @@ def _entry_points_of(dist: Dist) -> str:
         return ""
 
 
-def _rows(dist: Dist) -> Iterator[Candidate]:
+def _rows(dist: Dist) -> Iterator[EntryRow]:
     if "mlo.v" not in _entry_points_of(dist):  # nearly all distributions: spare them the parser
         return
     name, version = _identity(dist)
@@ -136,15 +119,14 @@ def _rows(dist: Dist) -> Iterator[Candidate]:
         match = _GROUP.fullmatch(entry_point.group)
         if match is None:
             continue
-        yield Candidate(
+        yield EntryRow(
             kind=_kind(match[2]),
             id=entry_point.name,
             value=entry_point.value,
             dist=name,
             version=version,
             api=int(match[1]),
-            verdict="shadowed" if hidden_by else "available",
-            reason=hidden_by,
+            hidden_by=hidden_by,
         )
 
 
@@ -187,10 +169,5 @@ def _folder(dist: Dist) -> str:
     return str(Path(str(dist.locate_file(""))).resolve())
 
 
-def _distinct(rows: Iterable[Candidate]) -> Iterator[Candidate]:
-    """Each row once: a folder may stand on ``sys.path`` twice."""
-    return iter(dict.fromkeys(rows))
-
-
-def _order(row: Candidate) -> tuple[int, str, str, str, str]:
+def _order(row: EntryRow) -> tuple[int, str, str, str, str]:
     return KINDS.index(row.kind), row.id, row.dist or "", row.version or "", row.value

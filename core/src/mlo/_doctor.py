@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import frozen
 
-from ._discovery import Candidate, installed_version, oddities
+from ._candidates import Candidate
+from ._discovery import installed_version, oddities
 from ._explain import SINGULAR, near, one_line
 from ._policy import unmet
 from ._probe import Probe, module_of, probe

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from ._discovery import AnyKind, Candidate, Verdict
+from ._candidates import Candidate, Verdict
+from ._discovery import AnyKind
 from .errors import PluginBlocked, PluginConflict, PluginError, PluginIncompatible, PluginLoadFailed, PluginNotFound
 
 __all__ = ["SINGULAR", "load_failed", "near", "one_line", "unusable"]

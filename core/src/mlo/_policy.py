@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from ._discovery import KINDS, Candidate, Verdict, normalized
+from ._candidates import Candidate, Verdict
+from ._discovery import KINDS, normalized
 
 if TYPE_CHECKING:
     from .settings import PluginPolicy

@@ -9,7 +9,7 @@ from attrs import evolve
 
 from ._explain import near
 from ._faults import Fault, Faults, dotted
-from ._tables import ComponentTable, Document, PluginsTable, PriceTable, ProfileTable, ProviderTable, RouteTable
+from ._tables import ComponentTable, Document, PluginsTable, PriceTable, ProfileTable, ProviderTable, RouteTable, Word
 from .models import Price
 from .settings import (
     BreakerSettings,
@@ -90,12 +90,16 @@ def _policy(tables: list[PluginsTable], profile: str | None) -> PluginPolicy:
             policy,
             allow=policy.allow if table.allow is None else table.allow,
             deny=tuple(dict.fromkeys((*policy.deny, *table.deny))),
-            require={**policy.require, **table.require},
-            pin={**policy.pin, **table.pin},
-            prefer={**policy.prefer, **table.prefer},
+            require={**policy.require, **_plain(table.require)},
+            pin={**policy.pin, **_plain(table.pin)},
+            prefer={**policy.prefer, **_plain(table.prefer)},
             strict=policy.strict if table.strict is None else table.strict,
         )
     return policy
+
+
+def _plain(table: Mapping[Word, Word]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in table.items()}
 
 
 def _component(table: ComponentTable | str, path: str) -> ComponentSettings:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import attrs
 import pluggy
 
-from ._discovery import AnyKind, Candidate, Kind, discover, installed_version, load_object
+from ._candidates import Candidate, discover
+from ._discovery import AnyKind, Kind, installed_version, load_object
 from ._explain import load_failed, one_line, unusable
 from ._policy import judge, unmet
 from .api import PLUGIN_API, AuthSpec, DoctorContext, Finding, ObserverSpec, ProviderSpec, Spec, StrategySpec
@@ -258,7 +259,7 @@ class PluginRegistry:
         if remembered is not None:
             raise load_failed(candidate, remembered) from remembered
         try:
-            return load_object(candidate)
+            return load_object(candidate.value)
         except (Exception, SystemExit) as error:  # a border: whatever a plugin's import raises is its own business
             self._failures[candidate.value] = error
             raise load_failed(candidate, error) from error

@@ -98,9 +98,9 @@ class PluginsTable:
 
     allow: tuple[Pattern, ...] | None = None
     deny: tuple[Pattern, ...] = ()
-    require: Mapping[str, Word] = field(factory=dict)
-    pin: Mapping[str, Word] = field(factory=dict)
-    prefer: Mapping[str, Word] = field(factory=dict)
+    require: Mapping[Word, Word] = field(factory=dict)
+    pin: Mapping[Word, Word] = field(factory=dict)
+    prefer: Mapping[Word, Word] = field(factory=dict)
     strict: bool | None = None
 
 

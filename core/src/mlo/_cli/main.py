@@ -18,7 +18,7 @@ from .output import complain, say
 from .texts import text
 
 if TYPE_CHECKING:
-    from mlo._discovery import Candidate
+    from mlo._candidates import Candidate
     from mlo.api import Command
 
 __all__ = ["main"]
@@ -81,12 +81,15 @@ def _parser() -> argparse.ArgumentParser:
 def _help(*, wanted: bool) -> int:
     say(_parser().format_help())
     own = [(name, text(f"command {name}")) for name in _OWN]
-    plugins = sorted({(row.id, row.origin) for row in _installed() if row.id not in _OWN and row.verdict != "shadowed"})
+    from mlo._discovery import scan  # noqa: PLC0415 - metadata only: this is the quickest way to a list
+
+    rows = [row for row in scan() if row.kind == "commands" and row.id not in _OWN and not row.hidden_by]
+    plugins = sorted({(row.id, f"{row.dist} {row.version}") for row in rows})
     width = max(len(name) for name, _ in (*own, *plugins))
-    for title, rows in (("own commands", own), ("plugin commands", plugins)):
-        if rows:
+    for title, lines in (("own commands", own), ("plugin commands", plugins)):
+        if lines:
             say(f"{text(title)}:")
-            for name, about in rows:
+            for name, about in lines:
                 say(f"  {name.ljust(width)}  {about}")
             say()
     say(text("more"))
@@ -98,12 +101,6 @@ def _version() -> int:
 
     say(f"mlo {installed_version('mlo-core')}")
     return 0
-
-
-def _installed() -> list[Candidate]:
-    from mlo._discovery import discover  # noqa: PLC0415 - own commands do not need it
-
-    return [row for row in discover() if row.kind == "commands"]
 
 
 def _command(name: str) -> Callable[[Sequence[str]], int]:
@@ -120,18 +117,19 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
 
 def _plugin_command(name: str) -> Command:
     """The command of a plugin, if the policy allows it."""
-    from mlo._discovery import load_object  # noqa: PLC0415 - own commands do not need it
+    from mlo._candidates import discover  # noqa: PLC0415 - own commands do not need it
+    from mlo._discovery import load_object  # noqa: PLC0415
     from mlo._explain import load_failed, unusable  # noqa: PLC0415
     from mlo._file import load_policy  # noqa: PLC0415
     from mlo._policy import judge  # noqa: PLC0415
 
     policy = load_policy(os.environ)
-    rows = judge(_installed(), policy)
+    rows = judge((row for row in discover() if row.kind == "commands"), policy)
     row = next((row for row in rows if row.id == name and row.verdict == "available"), None)
     if row is None:
         raise unusable("commands", name, [*rows, *map(_own_row, _OWN)], policy.path)
     try:
-        command = load_object(row)
+        command = load_object(row.value)
     except (Exception, SystemExit) as error:  # a border: whatever the plugin's import raises is its own business
         raise load_failed(row, error) from error
     if not callable(command):
@@ -141,7 +139,7 @@ def _plugin_command(name: str) -> Command:
 
 
 def _own_row(name: str) -> Candidate:
-    from mlo._discovery import Candidate  # noqa: PLC0415
+    from mlo._candidates import Candidate  # noqa: PLC0415
 
     return Candidate(kind="commands", id=name, value="mlo._cli", dist="mlo-core", version=None, api=1)
 

@@ -8,7 +8,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlo._discovery import KINDS, Candidate, discover
+from mlo._candidates import Candidate, discover
+from mlo._discovery import KINDS
 from mlo._file import load_policy
 from mlo._policy import judge
 
