@@ -1,1 +1,1 @@
-"""YandexGPT provider."""
+"""YandexGPT and the open-weight models of Yandex Cloud, over REST."""

@@ -1,0 +1,107 @@
+"""What is known of the models: prices, context, abilities; dated and with a source in ``data/prices.json``."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from attrs import frozen
+
+from mlo.errors import ModelNotFound
+from mlo.models import Price
+
+from .config import YandexConfig
+from .uris import ModelUri, model_uri
+
+__all__ = ["Known", "embedding_price", "generations_at_once", "known", "price_for", "price_of"]
+
+# roubles per thousand tokens -> nano-roubles per million tokens
+_SCALE = Decimal(10) ** 12
+
+
+@frozen(kw_only=True)
+class Known:
+    """A model. ``None`` is unknown. ``own`` models speak the native API, others the OpenAI-compatible one only."""
+
+    name: str
+    own: bool
+    context: int | None = None
+    reasoning: bool | None = None
+    vision: bool = False
+    price: Price | None = None
+    async_price: Price | None = None
+
+
+@functools.cache
+def _data() -> Mapping[str, Any]:
+    from importlib.resources import files  # noqa: PLC0415 - listing plugins does not need it
+
+    text = files(__package__).joinpath("data/prices.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+@functools.cache
+def _models() -> Mapping[str, Known]:
+    return {row["name"]: _known(row) for row in _data()["models"]}
+
+
+def _known(row: Mapping[str, Any]) -> Known:
+    asynchronous = None
+    if "async_input" in row:
+        asynchronous = Price(prompt=_nano(row["async_input"]), completion=_nano(row["async_output"]))
+    return Known(
+        name=row["name"],
+        own=row["own"],
+        context=row["context"],
+        reasoning=row["reasoning"],
+        vision=row.get("vision", False),
+        price=Price(prompt=_nano(row["input"]), completion=_nano(row["output"]), cached=_nano(row["cached"])),
+        async_price=asynchronous,
+    )
+
+
+def _nano(roubles: str) -> int:
+    return int(Decimal(roubles) * _SCALE)
+
+
+def known(uri: ModelUri) -> Known | None:
+    """What is known of a model: of its branch if that has an entry of its own, else of the model.
+
+    The branch ``deprecated`` is the model of before, of which nothing is known.
+    """
+    models = _models()
+    found = models.get(f"{uri.name}/{uri.branch}")
+    return found if found or uri.branch == "deprecated" else models.get(uri.name)
+
+
+def price_of(uri: ModelUri, *, asynchronous: bool = False) -> Price | None:
+    """The price of a generation, ``None`` if unknown. Tool tokens have a price that usage does not let one apply."""
+    if uri.scheme == "emb":
+        return embedding_price()
+    found = known(uri)
+    if found is None:
+        return None
+    return found.async_price if asynchronous else found.price
+
+
+def price_for(config: YandexConfig, model: str | None) -> Price | None:
+    """The price of ``model``, or of the configured one, in the configured mode; ``None`` if unknown."""
+    try:
+        uri = model_uri(model or config.model, config.folder_id)
+    except ModelNotFound:
+        return None
+    return price_of(uri, asynchronous=config.mode == "async")
+
+
+def generations_at_once(config: YandexConfig) -> int | None:
+    """The vendor's gauge of generations under way; submitting asynchronous ones is a rate, and has no such limit."""
+    return 10 if config.mode == "sync" else None
+
+
+def embedding_price() -> Price:
+    """The price of embeddings."""
+    return Price(prompt=_nano(_data()["embeddings"]["input"]), completion=0)
