@@ -334,6 +334,19 @@ class Router:
         """
         return await healths_of(self._running(), self._chosen(provider))
 
+    async def provider(self, name: str) -> Provider:
+        """The open provider instance itself, for what only it can do, such as pulling models. Its owner is the router.
+
+        Calls made on it go past routes, limits, circuit breakers and observers.
+
+        Raises:
+            ConfigError: when there is no such provider, or its options are wrong.
+            PluginError: when its plugin cannot be used.
+        """
+        kernel = self._running()
+        self._chosen(name)
+        return await kernel.open(kernel.wiring.instance(name, "provider"))
+
     def _chosen(self, provider: str | None) -> list[str]:
         if provider is None:
             return list(self._settings.providers)
