@@ -1,14 +1,19 @@
-"""Write docs/*/reference/hooks.md from the code of the kernel and the texts in docs/reference.toml.
+"""Write pages of docs/*/reference from the code: hooks, plugins and their options, the commands' own help.
 
     python scripts/reference.py            rewrite the pages
     python scripts/reference.py --check    exit code 1 if a committed page is not current
 
-A test runs the check, so a changed signature cannot go without its page.
+What the code does not say stands in docs/reference.toml, in both languages. A test runs the check, so a changed
+signature or option cannot go without its page.
 """
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import io
+import json
+import os
 import re
 import sys
 import tomllib
@@ -18,6 +23,9 @@ from typing import Any
 
 import attrs
 
+from mlo._cli.main import main as mlo
+from mlo._registry import PluginRegistry
+from mlo._schema import options_schema
 from mlo.api import AuthSpec, ObserverSpec, ProviderSpec, Spec, StrategySpec
 from mlo.hookspecs import HookSpecs
 
@@ -99,13 +107,75 @@ def hooks_page(text: Text) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-PAGES: Mapping[str, Callable[[Text], str]] = {"hooks": hooks_page}
+def rows_of(registry: PluginRegistry, kind: str) -> Iterator[tuple[str, str]]:
+    """Id and distribution of what this repository offers of a kind."""
+    rows = sorted({(row.id, row.dist or "") for row in registry.candidates() if row.kind == kind})
+    yield from ((plugin, dist) for plugin, dist in rows if dist.startswith("mlo-"))
+
+
+def schema_type(schema: Mapping[str, Any]) -> str:
+    """A type of JSON Schema in a few words."""
+    if "enum" in schema:
+        return " \\| ".join(f"`{json.dumps(value, ensure_ascii=False)}`" for value in schema["enum"])
+    if "anyOf" in schema:
+        return " \\| ".join(dict.fromkeys(schema_type(one) for one in schema["anyOf"]))
+    name = str(schema.get("type", "any"))
+    items = schema.get("items" if name == "array" else "additionalProperties")
+    return f"{name} of {schema_type(items)}" if isinstance(items, dict) and items else name
+
+
+def option_rows(config: type, text: Text) -> Iterator[str]:
+    """Rows of the table of a plugin's options."""
+    schema = options_schema(config)
+    required = text("pages", "plugins", "required")
+    for name, option in schema["properties"].items():
+        default = f"`{json.dumps(option['default'], ensure_ascii=False)}`" if "default" in option else ""
+        shown = required if name in schema.get("required", ()) else default
+        yield f"| `{name}` | {schema_type(option)} | {shown} |"
+
+
+def plugins_page(text: Text) -> str:
+    """Every plugin of this repository with its options."""
+    registry = PluginRegistry()
+    lines = [text("pages", "plugins", "title"), "", text("pages", "plugins", "intro"), ""]
+    for kind in ("providers", "auth", "strategies", "observers"):
+        lines += [f"## {text('pages', 'plugins', kind)}", ""]
+        for name, distribution in rows_of(registry, kind):
+            spec = registry.spec(kind, name)
+            lines += [f"### {name}", "", f"`{distribution}` — {spec.summary}", ""]
+            if options := list(option_rows(spec.config, text)):
+                lines += [text("pages", "plugins", "heading"), "|---|---|---|", *options, ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def help_of(*words: str) -> str:
+    """What a command says of itself, in the language of the environment."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        mlo([*words, "--help"])
+    return output.getvalue().rstrip()
+
+
+def commands_page(text: Text) -> str:
+    """The help of every command."""
+    commands: list[tuple[str, ...]] = [(), ("plugins",), ("config",)]
+    commands += [("plugins", name) for name in ("list", "show", "doctor", "hooks")]
+    commands += [("config", name) for name in ("check", "show", "schema")]
+    commands += [(name,) for name, _ in rows_of(PluginRegistry(), "commands")]
+    lines = [text("pages", "cli", "title"), "", text("pages", "cli", "intro"), ""]
+    for words in sorted(commands):
+        lines += [f"## {' '.join(('mlo', *words))}", "", "```text", help_of(*words), "```", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+PAGES: Mapping[str, Callable[[Text], str]] = {"cli": commands_page, "hooks": hooks_page, "plugins": plugins_page}
 
 
 def generate() -> dict[Path, str]:
     """Every generated page by its path."""
     pages = {}
     for language in ("ru", "en"):
+        os.environ |= {"MLO_LANG": language, "COLUMNS": "100", "NO_COLOR": "1"}
         text = Texts(language)
         for name, page in PAGES.items():
             pages[DOCS / language / "reference" / f"{name}.md"] = page(text)
