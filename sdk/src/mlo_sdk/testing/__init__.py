@@ -5,19 +5,26 @@ This is not a pytest plugin: nothing is loaded in programs that do not import it
 
 from __future__ import annotations
 
+from .auth import AuthContract, Issuer
 from .demands import ContractBroken
+from .observer import ObserverContract
 from .provider import ProviderContract
+from .record_samples import SAMPLE_RECORDS
 from .routes import FakeStats, failed, run_route, succeeded, target
 from .strategy import StrategyContract
 from .subject import Failure
 from .surroundings import FixedAuth, LoneEnvironment, build, context, hosted
 
 __all__ = [
+    "SAMPLE_RECORDS",
+    "AuthContract",
     "ContractBroken",
     "Failure",
     "FakeStats",
     "FixedAuth",
+    "Issuer",
     "LoneEnvironment",
+    "ObserverContract",
     "ProviderContract",
     "StrategyContract",
     "build",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from inspect import getattr_static
 from typing import NoReturn, TypeVar
 
-__all__ = ["ContractBroken", "demand", "fail", "needs", "switch_off"]
+__all__ = ["ContractBroken", "demand", "fail", "needs", "overrides", "switch_off"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -43,6 +44,11 @@ def needs(*features: str) -> Callable[[F], F]:
         return check
 
     return mark
+
+
+def overrides(contract: type, base: type, name: str) -> bool:
+    """Whether ``contract`` has a fixture of its own in place of the one called ``name`` in ``base``."""
+    return getattr_static(contract, name) is not getattr_static(base, name)
 
 
 def switch_off(contract: type, features: Collection[str]) -> dict[str, str]:

@@ -30,7 +30,7 @@ from mlo.requests import ChatRequest, EmbeddingRequest, JsonObject
 from mlo.responses import ChatResponse
 
 from . import answers
-from .demands import demand, fail, needs, switch_off
+from .demands import demand, fail, needs, overrides, switch_off
 from .specs import check_entry_point, check_spec
 from .subject import Failure, Subject, cancel_everywhere, drain, leave_early, read_in_three_tasks
 from .surroundings import LoneEnvironment, build, context, eventually
@@ -78,7 +78,7 @@ class ProviderContract:
             "published": cls.published,
             "deterministic": cls.deterministic,
             "samples": bool(cls.samples),
-            "failures": cls.failures is not ProviderContract.failures,
+            "failures": overrides(cls, ProviderContract, "failures"),
         }
         return {str(capability) for capability in able} | {name for name, on in flags.items() if on}
 

@@ -11,7 +11,7 @@ from anyio.abc import TaskStatus
 from attrs import field, frozen
 
 from mlo.api import AuthScheme, CallContext, Credentials, Environment, Provider, Spec
-from mlo.errors import ConfigError
+from mlo.errors import AuthFailed, ConfigError
 from mlo.secret import Secret
 
 __all__ = ["FixedAuth", "LoneEnvironment", "build", "collapsed", "context", "eventually", "hosted", "in_own_task"]
@@ -46,9 +46,14 @@ class FixedAuth:
     token: Secret = Secret("contract-token-4f1d")
 
     async def credentials(self, stale: int | None = None) -> Credentials:
-        """The token as a bearer header; a rejected one comes back as it is, under the next generation."""
-        generation = 0 if stale is None else stale + 1
-        return Credentials(headers={"Authorization": f"Bearer {self.token.reveal()}"}, generation=generation)
+        """The token as a bearer header.
+
+        Raises:
+            AuthFailed: when a server has rejected it: there is no other.
+        """
+        if stale is not None:
+            raise AuthFailed("the server rejected the contract's fixed token")
+        return Credentials(headers={"Authorization": f"Bearer {self.token.reveal()}"})
 
 
 @frozen(kw_only=True)
