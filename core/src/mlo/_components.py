@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, TypeVar
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup, TaskStatus
 
 from .errors import ConfigError
@@ -55,10 +56,12 @@ class Component(Generic[T]):
         try:
             with anyio.CancelScope() as scope:
                 async with self._open() as value:
-                    # Once open, only close() ends it: not the cancellation of whoever happens to surround the router.
+                    task_status.started()
+                    # Whoever asked may have been cancelled meanwhile; then this task must end, shield or not.
+                    await anyio.lowlevel.checkpoint_if_cancelled()
+                    # From here on only close() ends it: not the cancellation of whatever surrounds the router.
                     scope.shield = True
                     self.value, self._stop, self._scope, self._closed = value, stop, scope, closed
-                    task_status.started()
                     await stop.wait()
         except Exception:
             if self._closed is not closed:

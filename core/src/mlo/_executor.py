@@ -168,6 +168,8 @@ async def _race(
     news = anyio.Event()
 
     async def contend(state: TargetState) -> None:
+        if tasks.cancel_scope.cancel_called:
+            return  # on asyncio a task takes its first step even when the race is over
         tried = await _try(call, operation, state, step.accept)
         result, outcome = tried
         if result is not None and winners:

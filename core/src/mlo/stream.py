@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import anyio
+import anyio.lowlevel
 import attrs
 
 from ._attempt import Attempt
@@ -122,10 +123,10 @@ class Stream:
         else:
             event = await self._first()
         self._fold.add(event)
-        if type(event) is Finished:
-            await self._end("ok")
         if self._tells_events:
             self._tell(event)
+        if type(event) is Finished:
+            await self._end("ok")
         return event
 
     async def _first(self) -> Event:
@@ -168,10 +169,13 @@ class Stream:
 
     async def _interrupt(self, cause: Exception | None) -> StreamInterrupted:
         known = cause if isinstance(cause, ProviderError) else ProviderError("")
-        ended = "it ended without saying that the answer is complete"
-        reason = ended if cause is None else known.message or repr(cause)
+        if isinstance(cause, StreamInterrupted):  # of a route inside this route, which has said it already
+            message = cause.message
+        else:
+            ended = "it ended without saying that the answer is complete"
+            message = f"the stream broke after its first event: {known.message or repr(cause) if cause else ended}"
         error = StreamInterrupted(
-            f"the stream broke after its first event: {reason}",
+            message,
             partial=self.response(),
             target=self.target,
             status=known.status,
@@ -195,6 +199,7 @@ class Stream:
         """Close the source and account for the call, once."""
         self._done = True
         generator, self._generator = self._generator, None
+        self._events.clear()
         try:
             if generator is not None:
                 with suppress(MloError):  # the answer's fate is settled: a failure to hang up does not change it
