@@ -1,1 +1,1 @@
-"""GigaChat provider."""
+"""GigaChat for Multi-LLM Orchestrator. Importing this package loads nothing."""

@@ -1,0 +1,67 @@
+"""What an account has: models, token counts, a balance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote
+
+from mlo.errors import ProtocolViolated
+from mlo.models import ModelInfo
+from mlo_sdk.http import HttpClient
+
+from .facts import model_info
+from .wire import Wire, as_int, as_mapping, as_text
+
+__all__ = ["balance", "count_tokens", "model", "models"]
+
+
+async def models(client: HttpClient, headers: Mapping[str, str], provider: str) -> Sequence[ModelInfo]:
+    """The models that the account may use."""
+    reply = await client.request("GET", "/models", headers=headers)
+    listed = reply.mapping().get("data")
+    found = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    return [_model(item, provider) for item in found if as_text(item.get("id"))]
+
+
+async def model(client: HttpClient, headers: Mapping[str, str], provider: str, model_id: str) -> ModelInfo:
+    """One model.
+
+    Raises:
+        ModelNotFound: when there is none of that name.
+    """
+    reply = await client.request("GET", f"/models/{quote(model_id, safe='')}", headers=headers)
+    return _model(reply.mapping(), provider)
+
+
+def _model(item: Wire, provider: str) -> ModelInfo:
+    kind, owner = as_text(item.get("type")) or None, as_text(item.get("owned_by")) or None
+    return model_info(as_text(item.get("id")), kind, owner, provider)
+
+
+async def count_tokens(
+    client: HttpClient, headers: Mapping[str, str], texts: Sequence[str], model_id: str
+) -> Sequence[int]:
+    """Tokens of each text.
+
+    Raises:
+        ProtocolViolated: when the answer has not one count per text.
+    """
+    body = {"model": model_id, "input": list(texts)}
+    reply = await client.request("POST", "/tokens/count", json=body, headers=headers)
+    counts = reply.data if isinstance(reply.data, list) else []
+    known = [tokens for item in counts if (tokens := as_int(as_mapping(item).get("tokens"))) is not None]
+    if len(known) != len(texts):
+        raise ProtocolViolated(f"{len(known)} token counts for {len(texts)} texts", request_id=reply.request_id)
+    return known
+
+
+async def balance(client: HttpClient, headers: Mapping[str, str]) -> Mapping[str, float]:
+    """What is left of prepaid packages, in tokens by model.
+
+    Raises:
+        PermissionDenied: for accounts that pay as they go.
+    """
+    reply = await client.request("GET", "/balance", headers=headers)
+    rows = reply.mapping().get("balance")
+    found = [as_mapping(row) for row in rows] if isinstance(rows, list) else []
+    return {as_text(row.get("usage")): float(row.get("value") or 0) for row in found}
