@@ -227,7 +227,8 @@ async def test_a_request_goes_to_a_target_that_can_serve_it(request_: ChatReques
 async def test_a_bug_in_a_provider_is_named_as_such_and_does_not_stop_the_call() -> None:
     class Buggy(Scripted):
         async def generate(self, request: ChatRequest, ctx: CallContext, /) -> ChatResponse:
-            return {}["missing"]  # type: ignore[no-any-return]
+            nothing: dict[str, ChatResponse] = {}
+            return nothing["missing"]
 
     async with routing(Buggy("a"), Scripted("b")) as router:
         answer = await router.route("x", route="r")
@@ -459,14 +460,15 @@ async def test_wrong_questions_get_clear_answers(ask: Callable[[Router], object]
 
 async def test_wrong_set_up_gets_clear_answers() -> None:
     async with routing(Scripted("a")) as router:
-        for change, complaint in (
+        changes: list[tuple[Callable[[], None], str]] = [
             (lambda: router.add_provider("a"), "a provider of that name already"),
             (lambda: router.add_provider("x:y"), "colon"),
             (lambda: router.add_provider("z", auth={"key": "k"}), "`use` is missing"),
             (lambda: router.add_route("r", ["a"]), "a route of that name already"),
             (lambda: router.add_route("s", ["b"]), "there is no provider 'b'"),
             (lambda: router.add_route("s", ["route:q"]), "there is no route 'q'"),
-        ):
+        ]
+        for change, complaint in changes:
             with pytest.raises(ConfigError, match=complaint):
                 change()
 

@@ -84,7 +84,9 @@ async def test_an_empty_stream_goes_to_the_next_target() -> None:
     empty = Scripted("a", [Act(chunks=0, finished=False)])
     async with routing(empty, Scripted("b")) as router, router.route_stream("x", route="r") as stream:
         events = [event async for event in stream]
-    first = stream.response().call.attempts[0].error if stream.response().call else None
+    call = stream.response().call
+    assert call is not None
+    first = call.attempts[0].error
     assert isinstance(first, ProtocolViolated)
     assert isinstance(events[-1], Finished)
 

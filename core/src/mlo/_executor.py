@@ -20,7 +20,7 @@ from ._attempt import Attempt
 from ._call import Call
 from ._instances import TargetState
 from ._operations import Accept, Operation
-from .api import Steps
+from .api import AsyncSteps, Steps
 from .errors import (
     AnswerRejected,
     AttemptsExhausted,
@@ -120,7 +120,7 @@ async def _round(call: Call, operation: Operation[T], states: Sequence[TargetSta
     return None
 
 
-async def _advance(steps: Steps, outcomes: list[Outcome] | None) -> Step | None:
+async def _advance(steps: Steps | AsyncSteps, outcomes: list[Outcome] | None) -> Step | None:
     try:
         if isinstance(steps, AsyncGenerator):
             return await (anext(steps) if outcomes is None else steps.asend(outcomes))
@@ -129,7 +129,7 @@ async def _advance(steps: Steps, outcomes: list[Outcome] | None) -> Step | None:
         return None
 
 
-async def _teach(steps: Steps, outcomes: list[Outcome], operation: Operation[T], result: T) -> None:
+async def _teach(steps: Steps | AsyncSteps, outcomes: list[Outcome], operation: Operation[T], result: T) -> None:
     """Let the strategy learn from the success; what it would try next does not matter any more."""
     try:
         await _advance(steps, outcomes)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PLUGIN_API",
+    "AsyncSteps",
     "AuthScheme",
     "AuthSpec",
     "CallContext",
@@ -55,7 +56,8 @@ A plugin may demand one with ``mlo_api = (1, 0)``.
 C = TypeVar("C")
 C_contra = TypeVar("C_contra", contravariant=True)
 
-Steps: TypeAlias = Generator[Step, Sequence[Outcome], None] | AsyncGenerator[Step, Sequence[Outcome]]
+Steps: TypeAlias = Generator[Step, Sequence[Outcome], None]
+AsyncSteps: TypeAlias = AsyncGenerator[Step, Sequence[Outcome]]
 
 
 @frozen(kw_only=True)
@@ -154,7 +156,7 @@ class AuthScheme(Protocol):
 class Strategy(Protocol):
     """Decides where a call goes. See :mod:`mlo.routing`."""
 
-    def route(self, request: Request, targets: Sequence[Target], /) -> Steps:
+    def route(self, request: Request, targets: Sequence[Target], /) -> Steps | AsyncSteps:
         """Propose steps until satisfied.
 
         Never called with no targets; must end; must not propose anything but ``targets``.

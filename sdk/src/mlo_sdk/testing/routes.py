@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from attrs import define
 
-from mlo.api import Steps, Strategy
+from mlo.api import AsyncSteps, Steps, Strategy
 from mlo.errors import Overloaded
 from mlo.messages import Message
 from mlo.models import Capability, Price
@@ -65,7 +65,7 @@ async def advance(steps: Steps, outcomes: Sequence[Outcome] | None = None) -> St
         return None
 
 
-async def close(steps: Steps) -> None:
+async def close(steps: Steps | AsyncSteps) -> None:
     """Close the generator, as the kernel does after a success."""
     if isinstance(steps, AsyncGenerator):
         await steps.aclose()
