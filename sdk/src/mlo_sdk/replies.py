@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import anyio
@@ -138,20 +138,21 @@ class StreamReply:
         Waits a quarter of a second at most: then the connection is given up, not the answer.
         """
         with anyio.move_on_after(_DRAIN_SECONDS):
-            try:
+            with suppress(httpx.RequestError):  # the answer was complete before
                 async for _ in self._pieces:
                     pass
-            except httpx.RequestError:
-                pass  # the answer was complete before
 
     async def aclose(self) -> None:
         """Close the response, and its connection unless the body was read to its end."""
-        network = self._response.extensions.get("network_stream")
-        if network is not None and not self._response.is_closed:
+        if not self._response.is_closed:
             # Dropping the half-read generators of httpx and httpcore would leave each to the garbage collector, which
-            # trio reports; with the socket gone the next read fails and unwinds all of them.
-            await network.aclose()
-            await self.finish()
+            # trio reports. Reading on in a cancelled scope unwinds all of them at the next wait; httpcore then closes
+            # the connection, unless all of the answer had arrived already.
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                with suppress(httpx.RequestError):
+                    async for _ in self._pieces:
+                        pass
         await self._pieces.aclose()
         await self._response.aclose()
 
@@ -182,6 +183,10 @@ async def read_body(response: httpx.Response, timeouts: Timeouts) -> bytes:
         return await response.aread()
     except httpx.RequestError as error:
         raise transport_failed(error, timeouts, response.request.url, body=True) from error
+    finally:
+        if not response.is_closed:
+            with anyio.CancelScope(shield=True):
+                await response.aclose()
 
 
 def decoded(response: httpx.Response, data: bytes, request_id: str | None) -> Any:
