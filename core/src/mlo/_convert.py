@@ -318,29 +318,35 @@ def _is_mapping(kind: Any) -> bool:
 
 
 def _is_sequence(kind: Any) -> bool:
-    try:
-        return (get_origin(kind) or kind) in _SEQUENCES
-    except TypeError:  # an unhashable type
-        return False
+    return isinstance(kind, abc.Hashable) and (get_origin(kind) or kind) in _SEQUENCES
+
+
+def _or_choice(plain: Hook) -> Hook:
+    """Look up enums here: cattrs looks up builtins by class, subclasses included, before any predicate; and a StrEnum is a str."""
+
+    def hook(value: Any, kind: Any) -> Any:
+        return _choice(kind)(value, kind) if _is_choice(kind) else plain(value, kind)
+
+    return hook
 
 
 def _converter() -> Converter:
     converter = Converter(detailed_validation=True)
-    for kind in (bool, int):
-        converter.register_structure_hook(kind, _exactly(kind))
-    for moment in (datetime, date, time):
-        converter.register_structure_hook(moment, _instance(moment))
-    converter.register_structure_hook(str, _text)
-    converter.register_structure_hook(float, _number)
-    converter.register_structure_hook(Secret, _secret)
-    converter.register_structure_hook(Path, _path)
-    converter.register_structure_hook(Decimal, _decimal)
+    for builtin, plain in ((str, _text), (float, _number), (int, _exactly(int)), (bool, _exactly(bool))):
+        converter.register_structure_hook(builtin, _or_choice(plain))
+    others: dict[Any, Hook] = {Secret: _secret, Path: _path, Decimal: _decimal}
+    others |= {moment: _instance(moment) for moment in (datetime, date, time)}
     converter.register_structure_hook_factory(_is_choice, _choice)
     converter.register_structure_hook_factory(_is_sequence, _sequence)
     converter.register_structure_hook_factory(_is_mapping, _mapping)
     converter.register_structure_hook_factory(is_union, _union)
     converter.register_structure_hook_factory(attrs.has, _class)
+    converter.register_structure_hook_factory(lambda kind: _is_one_of(others, kind), lambda kind: others[kind])
     return converter
+
+
+def _is_one_of(hooks: Mapping[Any, Hook], kind: Any) -> bool:
+    return isinstance(kind, abc.Hashable) and kind in hooks
 
 
 CONVERTER = _converter()
