@@ -77,7 +77,11 @@ def test_tools_with_a_second_turn(client: ollama.Client) -> None:
     call = (first.message.tool_calls or [])[0]
     assert call.function.name == "add"
     result = str(add(**dict(call.function.arguments)))
-    history: list[Any] = [*ask("add two numbers"), first.message, {"role": "tool", "content": result, "tool_name": "add"}]
+    history: list[Any] = [
+        *ask("add two numbers"),
+        first.message,
+        {"role": "tool", "content": result, "tool_name": "add"},
+    ]
     second = client.chat("tiny", history, tools=[add])
     assert result in (second.message.content or "")
 

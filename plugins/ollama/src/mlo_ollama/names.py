@@ -21,8 +21,8 @@ def is_cloud(name: str) -> bool:
 
 def similar(name: str, known: Iterable[str]) -> list[str]:
     """Up to three of ``known`` that ``name`` may have meant: the same model with another tag first."""
-    known = list(known)
-    base = with_tag(name).rpartition(":")[0]
-    same = [each for each in known if each.rpartition(":")[0] == base]
-    near = difflib.get_close_matches(with_tag(name), known, n=3, cutoff=0.6)
-    return list(dict.fromkeys([*same, *near]))[:3]
+    by_base: dict[str, list[str]] = {}
+    for each in known:
+        by_base.setdefault(with_tag(each).rpartition(":")[0], []).append(each)
+    near = difflib.get_close_matches(with_tag(name).rpartition(":")[0], by_base, n=3, cutoff=0.6)
+    return [each for base in near for each in by_base[base]][:3]

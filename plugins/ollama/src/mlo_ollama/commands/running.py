@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -90,7 +90,7 @@ def _window(listed: Mapping[str, Any]) -> str:
 
 
 def _print(
-    arguments: Namespace, models: Any, heads: tuple[str, ...], rows: list[tuple[str, ...]], *, empty: str
+    arguments: Namespace, models: Any, heads: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str
 ) -> None:
     if arguments.json:
         print(json.dumps(list(models), ensure_ascii=False, indent=2))  # noqa: T201 - a command's output
