@@ -43,10 +43,10 @@ def lint() -> list[Command]:
 
 def files() -> list[Command]:
     """Workflows against their schema and for safety; a licence for every file."""
-    workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    workflows = sorted(ROOT.glob("**/.github/workflows/*.yml"))
     return [
         (BIN / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows),
-        (BIN / "zizmor", "--offline", "--quiet", "--no-progress", ".github"),
+        (BIN / "zizmor", "--offline", "--quiet", "--no-progress", ".github", "plugin-template/template/.github"),
         (BIN / "reuse", "lint", "--quiet"),
     ]
 

@@ -40,7 +40,11 @@ class Installation:
 
     def run(self, command: str, *arguments: str, **environment: str) -> str:
         """Standard output of a command of this environment; fails the test if its exit code is not 0."""
-        return _run(self.folder / "bin" / command, *arguments, cwd=self.folder, **environment)
+        return self.run_in(self.folder, command, *arguments, **environment)
+
+    def run_in(self, folder: Path, command: str, *arguments: str, **environment: str) -> str:
+        """The same in another folder."""
+        return _run(self.folder / "bin" / command, *arguments, cwd=folder, **environment)
 
     def plugins(self, **environment: str) -> list[dict[str, Any]]:
         """What `mlo plugins list` finds, without importing it."""
@@ -66,7 +70,9 @@ def install(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Install:
     def make(*names: str) -> Installation:
         folder = tmp_path_factory.mktemp("venv")
         _run(_uv(), "venv", "-q", "--clear", "--python", sys.executable, folder, cwd=folder)
-        wanted: tuple[str | Path, ...] = ("--find-links", wheels, "-c", _ROOT / "requirements.lock", *names)
+        # uv keeps wheels by name and version, and ours change under the same version
+        fresh = [f"--refresh-package={path.name.split('-')[0]}" for path in wheels.glob("*.whl")]
+        wanted: tuple[str | Path, ...] = (*fresh, "--find-links", wheels, "-c", _ROOT / "requirements.lock", *names)
         _run(_uv(), "pip", "install", "-q", "--python", folder / "bin" / "python", *wanted, cwd=folder)
         return Installation(folder)
 
