@@ -43,10 +43,12 @@ def lint() -> list[Command]:
 
 def files() -> list[Command]:
     """Workflows against their schema and for safety; a licence for every file."""
-    workflows = sorted(ROOT.glob("**/.github/workflows/*.yml"))
+    folders = [ROOT / ".github", ROOT / "plugin-template" / "template" / ".github"]
+    workflows = [file for folder in folders for file in sorted(folder.glob("workflows/*.yml"))]
     return [
         (BIN / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows),
-        (BIN / "zizmor", "--offline", "--quiet", "--no-progress", ".github", "plugin-template/template/.github"),
+        (BIN / "check-jsonschema", "--builtin-schema", "vendor.dependabot", ".github/dependabot.yml"),
+        (BIN / "zizmor", "--offline", "--quiet", "--no-progress", *folders),
         (BIN / "reuse", "lint", "--quiet"),
     ]
 
