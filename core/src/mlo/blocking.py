@@ -15,9 +15,9 @@ from .api import Provider, Strategy
 from .errors import MloError
 from .events import Event
 from .models import ModelInfo
-from .requests import EmbeddingRequest, Prompt
+from .requests import EmbeddingRequest, Prompt, RequestFields
 from .responses import ChatResponse, Embeddings, Health
-from .router import RequestFields, Router
+from .router import Router
 from .settings import Settings
 from .stream import Stream
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict
 
 from attrs import field, frozen
 
@@ -17,6 +17,7 @@ __all__ = [
     "JsonSchema",
     "Prompt",
     "ReasoningEffort",
+    "RequestFields",
     "ResponseFormat",
     "Sampling",
     "TextFormat",
@@ -129,6 +130,21 @@ class ChatRequest:
 
 _CHAT_ONLY = frozenset({Capability.CHAT})
 Prompt: TypeAlias = str | Message | Iterable[Message] | ChatRequest
+
+
+class RequestFields(TypedDict, total=False):
+    """Fields of :class:`ChatRequest` that may be given beside the prompt.
+
+    They override those of a request that is given as the prompt.
+    """
+
+    tools: Iterable[ToolDef]
+    tool_choice: ToolChoice | None
+    response_format: ResponseFormat
+    sampling: Sampling
+    reasoning: ReasoningEffort | None
+    extra: Mapping[str, Any]
+    metadata: Mapping[str, str]
 
 
 @frozen(kw_only=True)

@@ -5,46 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Self, Unpack
 
 import anyio
 import attrs
 from anyio.abc import TaskGroup
 
 from . import _running
+from ._asking import abilities_of, component_of, deadline_of, plan_of, request_of
 from ._components import ComponentHost
 from ._config import load_settings
 from ._inquiries import healths_of, models_of
 from ._instances import Resolved, given
 from ._kernel import Kernel
-from ._plan import RoutePlan
 from ._registry import PluginRegistry
-from ._wiring import Wiring, unknown
-from .api import Embedder, Provider, Strategy
+from ._wiring import unknown
+from .api import Provider, Strategy
 from .errors import ConfigError, MloError
-from .messages import ToolChoice, ToolDef
 from .models import Capability, ModelInfo
-from .requests import ChatRequest, EmbeddingRequest, Prompt, ReasoningEffort, ResponseFormat, Sampling
+from .requests import EmbeddingRequest, Prompt, RequestFields
 from .responses import ChatResponse, Embeddings, Health
 from .settings import ComponentSettings, ProviderSettings, RouteSettings, Settings
 from .stream import Stream
 
-__all__ = ["RequestFields", "Router"]
-
-
-class RequestFields(TypedDict, total=False):
-    """Fields of :class:`~mlo.requests.ChatRequest` that may be given beside the prompt.
-
-    They override those of a request that is given as the prompt.
-    """
-
-    tools: Iterable[ToolDef]
-    tool_choice: ToolChoice | None
-    response_format: ResponseFormat
-    sampling: Sampling
-    reasoning: ReasoningEffort | None
-    extra: Mapping[str, Any]
-    metadata: Mapping[str, str]
+__all__ = ["Router"]
 
 
 class Router:
@@ -175,13 +159,13 @@ class Router:
         if not name or ":" in name:
             raise ConfigError(path, "a provider's name must not be empty nor contain a colon")
         if provider is not None:
-            kinds = frozenset(capabilities) if capabilities is not None else _abilities_of(provider)
+            kinds = frozenset(capabilities) if capabilities is not None else abilities_of(provider)
             self._given[name] = given(provider, kinds, concurrency)
         settings = ProviderSettings(
             use=use or name,
             options=options,
             path=path,
-            auth=None if auth is None else _component(auth, f"{path}.auth"),
+            auth=None if auth is None else component_of(auth, f"{path}.auth"),
             concurrency=concurrency,
             capabilities=None if capabilities is None else frozenset(capabilities),
             labels=labels or {},
@@ -205,7 +189,7 @@ class Router:
         if name in self._settings.routes:
             raise ConfigError(path, "there is a route of that name already", hint="choose another name")
         chosen = (
-            _component(strategy, f"{path}.strategy")
+            component_of(strategy, f"{path}.strategy")
             if isinstance(strategy, Mapping)
             else self._strategy_settings(strategy, path)
         )
@@ -277,9 +261,9 @@ class Router:
             PluginError: the plugin of the strategy or of the only target cannot be used.
         """
         wiring = self._running().wiring
-        plan, model_there = _plan(wiring, route, target)
-        request = _request(prompt, model or model_there, fields)
-        return await _running.generate(wiring, plan, request, _deadline(plan, deadline))
+        plan, model_there = plan_of(wiring, route, target)
+        request = request_of(prompt, model or model_there, fields)
+        return await _running.generate(wiring, plan, request, deadline_of(plan, deadline))
 
     def route_stream(
         self,
@@ -296,9 +280,9 @@ class Router:
         Parameters as in :meth:`route`; errors are raised while reading.
         """
         wiring = self._running().wiring
-        plan, model_there = _plan(wiring, route, target)
-        request = _request(prompt, model or model_there, fields)
-        return Stream(wiring, plan, request, lambda: _deadline(plan, deadline))
+        plan, model_there = plan_of(wiring, route, target)
+        request = request_of(prompt, model or model_there, fields)
+        return Stream(wiring, plan, request, lambda: deadline_of(plan, deadline))
 
     async def embed(
         self,
@@ -311,12 +295,12 @@ class Router:
     ) -> Embeddings:
         """Turn texts into vectors. Errors as in :meth:`route`."""
         wiring = self._running().wiring
-        plan, model_there = _plan(wiring, route, target)
+        plan, model_there = plan_of(wiring, route, target)
         if not isinstance(texts, EmbeddingRequest):
             texts = EmbeddingRequest(texts=(texts,) if isinstance(texts, str) else texts)
         if (wanted := model or model_there) is not None:
             texts = attrs.evolve(texts, model=wanted)
-        return await _running.embed(wiring, plan, texts, _deadline(plan, deadline))
+        return await _running.embed(wiring, plan, texts, deadline_of(plan, deadline))
 
     async def models(self, provider: str | None = None) -> Mapping[str, tuple[ModelInfo, ...] | MloError]:
         """The models of all providers, or of one. A provider that fails is there with its error instead.
@@ -386,38 +370,3 @@ class Router:
         name = f"{type(strategy).__name__}@{id(strategy):x}"
         self._strategies[name] = strategy
         return ComponentSettings(use=name, path=path)
-
-
-def _component(table: Mapping[str, Any], path: str) -> ComponentSettings:
-    options = dict(table)
-    use = options.pop("use", None)
-    if not isinstance(use, str):
-        raise ConfigError(path, "`use` is missing", hint='name the plugin: {"use": "bearer", ...}')
-    return ComponentSettings(use=use, options=options, path=path)
-
-
-def _abilities_of(provider: Provider) -> frozenset[Capability]:
-    everything = frozenset(Capability)
-    return everything if isinstance(provider, Embedder) else everything - {Capability.EMBEDDINGS}
-
-
-def _plan(wiring: Wiring, route: str | None, target: str | None) -> tuple[RoutePlan, str | None]:
-    if target is None:
-        return wiring.plan(route or "default"), None
-    if route is not None:
-        raise ConfigError("route", "a call goes along a route or to a target, not both", hint="leave one of them out")
-    return wiring.plan_for(target)
-
-
-def _request(prompt: Prompt, model: str | None, fields: RequestFields) -> ChatRequest:
-    request = ChatRequest.of(prompt)
-    if not request.messages:
-        raise ConfigError("prompt", "there are no messages", hint="give a text or at least one message")
-    if model is not None:
-        return attrs.evolve(request, model=model, **fields)
-    return attrs.evolve(request, **fields) if fields else request
-
-
-def _deadline(plan: RoutePlan, seconds: float | None) -> float | None:
-    limit = plan.deadline if seconds is None else seconds if plan.deadline is None else min(seconds, plan.deadline)
-    return None if limit is None else anyio.current_time() + limit
