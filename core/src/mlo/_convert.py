@@ -322,7 +322,7 @@ def _is_sequence(kind: Any) -> bool:
 
 
 def _or_choice(plain: Hook) -> Hook:
-    """Look up enums here: cattrs looks up builtins by class, subclasses included, before any predicate; and a StrEnum is a str."""
+    """Tell enums apart: cattrs looks up builtins by class, before any predicate, and a StrEnum is a str."""
 
     def hook(value: Any, kind: Any) -> Any:
         return _choice(kind)(value, kind) if _is_choice(kind) else plain(value, kind)
@@ -334,14 +334,15 @@ def _converter() -> Converter:
     converter = Converter(detailed_validation=True)
     for builtin, plain in ((str, _text), (float, _number), (int, _exactly(int)), (bool, _exactly(bool))):
         converter.register_structure_hook(builtin, _or_choice(plain))
-    others: dict[Any, Hook] = {Secret: _secret, Path: _path, Decimal: _decimal}
-    others |= {moment: _instance(moment) for moment in (datetime, date, time)}
+    for kind, own in ((Secret, _secret), (Path, _path), (Decimal, _decimal)):
+        converter.register_structure_hook(kind, own)
+    moments: dict[Any, Hook] = {moment: _instance(moment) for moment in (datetime, date, time)}
     converter.register_structure_hook_factory(_is_choice, _choice)
     converter.register_structure_hook_factory(_is_sequence, _sequence)
     converter.register_structure_hook_factory(_is_mapping, _mapping)
     converter.register_structure_hook_factory(is_union, _union)
     converter.register_structure_hook_factory(attrs.has, _class)
-    converter.register_structure_hook_factory(lambda kind: _is_one_of(others, kind), lambda kind: others[kind])
+    converter.register_structure_hook_factory(lambda kind: _is_one_of(moments, kind), lambda kind: moments[kind])
     return converter
 
 
