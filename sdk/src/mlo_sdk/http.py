@@ -14,7 +14,7 @@ renewed ones. No cancel scope is open while a body is being read by somebody els
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Self
@@ -38,6 +38,21 @@ __all__ = ["HttpClient"]
 _NO_CREDENTIALS = Credentials()
 _DEFAULT_HEADERS = {"user-agent": "multi-llm-orchestrator", "accept-encoding": "gzip, deflate"}
 _ENCODER = jsonlib.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+class _Body(httpx.AsyncByteStream):
+    """A body in one piece. httpx's own is a generator, which a call cancelled while sending leaves to the collector."""
+
+    def __init__(self, data: bytes) -> None:
+        self._pieces = [data] if data else []
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._pieces:
+            raise StopAsyncIteration
+        return self._pieces.pop()
 
 
 class HttpClient:
@@ -190,6 +205,7 @@ class HttpClient:
         request = httpx.Request(
             method, url, headers={**self._headers, **headers}, content=body, extensions={"timeout": waits}
         )
+        request.stream = _Body(body)
         try:
             response = await self._pools.current().handle_async_request(request)
         except httpx.LocalProtocolError:
