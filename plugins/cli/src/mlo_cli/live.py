@@ -141,7 +141,7 @@ class LiveDisplay:
 
     def _print(self, source: str) -> None:
         if source.strip():
-            self._console.print(*self._spaced(source), sep="", end="")
+            self._console.print(Group(*self._spaced(source)), end="")
             self._printed = True
 
     def _spaced(self, source: str) -> Iterable[RenderableType]:

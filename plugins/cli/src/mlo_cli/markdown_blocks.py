@@ -12,7 +12,8 @@ _PARSER = MarkdownIt().enable("strikethrough").enable("table")  # what rich rend
 def split(source: str) -> tuple[str, str]:
     """The complete blocks of ``source`` and its last block; together they are ``source`` again.
 
-    The last block is never complete: a list may get another item, a paragraph become a heading by its underline.
+    Lines must end in a line feed alone. The last block is never complete: a list may get another item, a paragraph
+    become a heading by its underline.
     """
     starts = [token.map[0] for token in _PARSER.parse(source) if token.level == 0 and token.map and token.nesting >= 0]
     if not starts or starts[-1] == 0:

@@ -85,7 +85,7 @@ def _usage_line(error: click.UsageError) -> str:
     match error:
         case click.NoSuchOption(option_name=name, possibilities=near):
             line = text("usage.no_such_option", option=name)
-            return line + (f"; {text('usage.near', names=', '.join(near))}" if near else "")
+            return line + (f"; {text('usage.near', names=near[0])}" if near else "")
         case click.MissingParameter(param=param):
             return text("usage.missing", param=_name_of(param))
         case click.BadParameter(param=param, message=message):

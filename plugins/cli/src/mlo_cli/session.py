@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 
 from anyio import CancelScope
@@ -36,6 +37,7 @@ __all__ = ["chat"]
 
 _PROMPT = "> "
 _CONTINUED = "… "
+_SLICE = 0.1
 
 
 @frozen(kw_only=True)
@@ -64,10 +66,10 @@ class Answerer:
         scope = self.portal.call(CancelScope)
         answer = self.portal.start_task_soon(self._ask, request, aim, scope)
         try:
-            return answer.result()
+            return _result(answer)
         except KeyboardInterrupt:
             self.portal.call(scope.cancel)
-            return answer.result()
+            return _result(answer)
 
     async def _ask(self, request: ChatRequest, aim: Aim, scope: CancelScope) -> Answer:
         total = Fold()
@@ -77,6 +79,13 @@ class Answerer:
             )
             return Answer(response=response)
         return Answer(response=total.response(), interrupted=True)
+
+
+def _result(answer: Future[Answer]) -> Answer:
+    """Wait in slices: a signal that comes just before the thread falls asleep would not wake it up."""
+    while not answer.done():
+        wait([answer], timeout=_SLICE)
+    return answer.result()
 
 
 class _Session:

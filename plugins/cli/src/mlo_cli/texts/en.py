@@ -10,11 +10,8 @@ MESSAGES: Final = {
     "error": "error",
     "waiting": "waiting for the answer…",
     "demo": """\
-demo: no provider is configured, so the built-in mock answers with an echo. For a real one, write ./mlo.toml, such as
-  [providers.local]
-  use = "ollama"
-  model = "qwen3:8b"
-and check it with: mlo config check""",
+demo: no provider is configured, so the built-in mock answers with an echo. To use a real one, for example:
+  printf '[providers.local]\\nuse = "ollama"\\nmodel = "qwen3:8b"\\n' > mlo.toml && mlo health""",
     # help
     "help.usage": "Usage:",
     "help.options": "Options",

@@ -10,11 +10,8 @@ MESSAGES: Final = {
     "error": "ошибка",
     "waiting": "ждём ответа…",
     "demo": """\
-демо: провайдеры не настроены, отвечает встроенный mock (эхо). Для настоящего провайдера создайте ./mlo.toml, например
-  [providers.local]
-  use = "ollama"
-  model = "qwen3:8b"
-и проверьте его: mlo config check""",
+демо: провайдеры не настроены, отвечает встроенный mock (эхо). Как подключить настоящий, например:
+  printf '[providers.local]\\nuse = "ollama"\\nmodel = "qwen3:8b"\\n' > mlo.toml && mlo health""",
     # help
     "help.usage": "Использование:",
     "help.options": "Параметры",
