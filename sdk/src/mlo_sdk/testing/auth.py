@@ -20,6 +20,7 @@ from contextlib import asynccontextmanager
 from typing import Any, ClassVar, Protocol
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from mlo.api import AuthScheme, AuthSpec, Credentials, Environment
@@ -27,8 +28,8 @@ from mlo.errors import AuthFailed, ConfigError, MloError
 
 from .demands import demand, fail, needs, overrides, switch_off
 from .specs import check_entry_point, check_spec
-from .surroundings import PATIENCE, LoneEnvironment, build, collapsed, hosted, in_own_task
-from .watching import cancel_at, leaks_in, secrets_in, texts_of
+from .surroundings import LoneEnvironment, build, hosted, in_own_task, patient
+from .watching import Stepper, leaks_in, secrets_in, texts_of
 
 __all__ = ["AuthContract", "Issuer"]
 
@@ -208,25 +209,16 @@ class AuthContract:
         self, table: Mapping[str, Any], environment: Environment, issuer: Issuer
     ) -> None:
         """When the caller who renews is cancelled, another one who waits takes over."""
-        for suspension in range(1, 12):
+        for suspension in range(1, 6):
             async with self._open(table, environment) as scheme:
-                got: list[Credentials] = []
-
-                async def wait(scheme: AuthScheme = scheme, got: list[Credentials] = got) -> None:
-                    got.append(await scheme.credentials())
-
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(cancel_at, scheme.credentials, suspension)
-                    for _ in range(3):
-                        tasks.start_soon(wait)
-                demand(len(got) == 3, "callers who waited for a renewal that was cancelled got nothing")
+                got = await _cancel_the_leader(scheme, suspension)
+            demand(len(got) == 3, "callers who waited for a renewal that was cancelled got nothing")
         demand(issuer.issued, "the issuer was never asked: does the table lead to it?")
 
     @asynccontextmanager
     async def _open(self, table: Mapping[str, Any], environment: Environment) -> AsyncIterator[AuthScheme]:
-        with collapsed(), anyio.fail_after(PATIENCE):
-            async with hosted(self.spec.open, build(self.spec, table), environment) as scheme:
-                yield scheme
+        async with patient(), hosted(self.spec.open, build(self.spec, table), environment) as scheme:
+            yield scheme
 
 
 async def _ask_at_once(scheme: AuthScheme, stale: int | None) -> list[Credentials | MloError]:
@@ -241,6 +233,38 @@ async def _ask_at_once(scheme: AuthScheme, stale: int | None) -> list[Credential
     async with anyio.create_task_group() as tasks:
         for _ in range(_CALLERS):
             tasks.start_soon(ask)
+    return got
+
+
+async def _cancel_the_leader(scheme: AuthScheme, suspension: int) -> list[Credentials]:
+    """What three callers get who wait for a fourth, who is cancelled where it waits for the time ``suspension``."""
+    got: list[Credentials] = []
+    ready = anyio.Event()
+    leader = anyio.CancelScope()
+    suspensions = 0
+
+    def suspended() -> None:
+        nonlocal suspensions
+        suspensions += 1
+        if suspensions == suspension:
+            ready.set()
+
+    async def lead() -> None:
+        with leader:
+            await Stepper(scheme.credentials(), suspended)
+        ready.set()
+
+    async def wait() -> None:
+        got.append(await scheme.credentials())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lead)
+        await ready.wait()
+        for _ in range(3):
+            tasks.start_soon(wait)
+        for _ in range(5):  # until they have come to where they wait
+            await anyio.lowlevel.checkpoint()
+        leader.cancel()
     return got
 
 

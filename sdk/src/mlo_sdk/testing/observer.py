@@ -27,7 +27,7 @@ from mlo.errors import ConfigError
 from .demands import demand, fail, needs, overrides, switch_off
 from .record_samples import SAMPLE_RECORDS, SECRET_TEXT
 from .specs import check_entry_point, check_spec
-from .surroundings import PATIENCE, LoneEnvironment, build, collapsed, hosted
+from .surroundings import LoneEnvironment, build, hosted, patient
 from .watchdogs import noticing
 
 __all__ = ["ObserverContract"]
@@ -166,6 +166,5 @@ class ObserverContract:
 
     @asynccontextmanager
     async def _open(self, table: Mapping[str, Any], environment: Environment) -> AsyncIterator[Observer]:
-        with collapsed(), anyio.fail_after(PATIENCE):
-            async with hosted(self.spec.open, build(self.spec, table), environment) as observer:
-                yield observer
+        async with patient(), hosted(self.spec.open, build(self.spec, table), environment) as observer:
+            yield observer

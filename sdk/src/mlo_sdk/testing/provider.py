@@ -189,17 +189,22 @@ class ProviderContract:
 
     async def test_many_calls_run_at_once(self, subject: Subject) -> None:
         """One provider serves concurrent calls, and keeps them apart."""
-        whole: list[ChatResponse] = []
+        requests = [subject.request(f"Вопрос {number}") for number in range(12)]
+        whole: dict[int, ChatResponse] = {}
 
         async def ask(provider: Provider, number: int) -> None:
-            whole.append(await provider.generate(subject.request(f"Вопрос {number}"), context()))
+            whole[number] = await provider.generate(requests[number], context())
 
-        async with subject.open() as provider, anyio.create_task_group() as tasks:
-            for number in range(12):
-                tasks.start_soon(ask, provider, number)
-        for response in whole:
+        async with subject.open() as provider:
+            async with anyio.create_task_group() as tasks:
+                for number in range(len(requests)):
+                    tasks.start_soon(ask, provider, number)
+            if self.deterministic:
+                alone = [(await provider.generate(request, context())).text for request in requests]
+                mixed = [number for number, text in enumerate(alone) if whole[number].text != text]
+                demand(not mixed, f"of calls at once, {mixed} got another answer than alone: keep no call on `self`")
+        for response in whole.values():
             answers.check_response(response)
-        demand(len(whole) == 12, f"12 calls at once gave {len(whole)} answers")
 
     async def test_it_opens_again_after_closing(self, subject: Subject) -> None:
         """A configuration reload opens an instance anew; each opening stands for itself."""

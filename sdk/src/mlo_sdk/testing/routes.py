@@ -51,12 +51,10 @@ def failed(target: Target, error: Exception | None = None, latency: float = 0.1)
     return Outcome(target=target, error=error or Overloaded("too busy", target=target.name), latency=latency)
 
 
-async def advance(steps: Steps, outcomes: Sequence[Outcome] | None = None) -> Step | None:
+async def advance(steps: Steps | AsyncSteps, outcomes: Sequence[Outcome] | None = None) -> Step | None:
     """The next step (the first one without ``outcomes``), or ``None`` at the end."""
-    demand(
-        isinstance(steps, Generator | AsyncGenerator),
-        f"route() must be a generator of steps, and returned {type(steps).__name__}",
-    )
+    if not isinstance(steps, AsyncGenerator | Generator):
+        fail(f"route() must be a generator of steps, and returned {type(steps).__name__}")
     try:
         if isinstance(steps, AsyncGenerator):
             return await (anext(steps) if outcomes is None else steps.asend(outcomes))

@@ -14,13 +14,24 @@ from mlo.api import AuthScheme, CallContext, Credentials, Environment, Provider,
 from mlo.errors import AuthFailed, ConfigError
 from mlo.secret import Secret
 
-__all__ = ["FixedAuth", "LoneEnvironment", "build", "collapsed", "context", "eventually", "hosted", "in_own_task"]
+from .demands import demand
+
+__all__ = [
+    "FixedAuth",
+    "LoneEnvironment",
+    "build",
+    "collapsed",
+    "context",
+    "eventually",
+    "hosted",
+    "in_own_task",
+    "patient",
+]
 
 T = TypeVar("T")
 C = TypeVar("C")
 
-PATIENCE = 15.0
-"""Seconds after which a check gives up waiting for something that should have happened at once."""
+_PATIENCE = 15.0
 
 
 def build(spec: Spec[C], options: Mapping[str, Any]) -> C:
@@ -115,6 +126,31 @@ async def hosted(
                 stop.set()
 
 
+@asynccontextmanager
+async def patient() -> AsyncIterator[None]:
+    """Break the block off, and fail the check, when it takes unreasonably long.
+
+    An alarm clock does this, not a deadline: the deadlines that checks look at are to be the implementation's own.
+
+    Raises:
+        ContractBroken: after 15 seconds.
+    """
+    late = False
+    with collapsed():
+        async with anyio.create_task_group() as tasks:
+
+            async def ring() -> None:
+                nonlocal late
+                await anyio.sleep(_PATIENCE)
+                late = True
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(ring)
+            yield
+            tasks.cancel_scope.cancel()
+    demand(not late, f"not done within {_PATIENCE:g} s: somebody waits for what never comes")
+
+
 async def in_own_task(step: Callable[[], Awaitable[object]]) -> None:
     """Run ``step`` in a new task, and wait for it."""
 
@@ -126,9 +162,9 @@ async def in_own_task(step: Callable[[], Awaitable[object]]) -> None:
             tasks.start_soon(run)
 
 
-async def eventually(condition: Callable[[], bool], patience: float = 5.0) -> bool:
-    """Whether ``condition`` comes true within ``patience`` seconds: the other end of a socket needs a moment."""
-    with anyio.move_on_after(patience):
+async def eventually(condition: Callable[[], bool]) -> bool:
+    """Whether ``condition`` comes true within a few seconds: the other end of a socket needs a moment."""
+    with anyio.move_on_after(_PATIENCE / 3):
         while not condition():  # noqa: ASYNC110 - somebody else's state, which no event tells about
             await anyio.sleep(0.005)
     return condition()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -33,7 +34,11 @@ def noticing(*events: str) -> Iterator[list[str]]:
             _hooked.append(True)
     seen: list[str] = []
     _local.seen, _local.wanted = seen, events
+    profiler = sys.getprofile()
+    if "time.sleep" in events:  # an audit event of its own only from Python 3.13 on
+        sys.setprofile(lambda _frame, _event, what: seen.append("time.sleep") if what is time.sleep else None)
     try:
         yield seen
     finally:
+        sys.setprofile(profiler)
         _local.wanted = None

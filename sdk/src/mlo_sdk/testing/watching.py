@@ -16,7 +16,7 @@ from attrs import frozen
 from mlo.errors import MloError
 from mlo.secret import Secret
 
-__all__ = ["CancelReport", "GeneratorWatch", "cancel_at", "leaks_in", "secrets_in", "texts_of"]
+__all__ = ["CancelReport", "GeneratorWatch", "Stepper", "cancel_at", "leaks_in", "secrets_in", "texts_of"]
 
 _LONG_ENOUGH = 6  # a shorter "secret" occurs in innocent text by chance
 
@@ -68,7 +68,7 @@ def _module_of(generator: AsyncGenerator[Any, Any]) -> str:
     return "" if module.startswith("mlo_sdk.testing") else module.partition(".")[0]
 
 
-class _Stepper(Generator[Any, Any, Any]):
+class Stepper(Generator[Any, Any, Any]):
     """Drives a coroutine and is called back each time it suspends; transparent to the event loop."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any], suspended: Callable[[], None]) -> None:
@@ -80,12 +80,14 @@ class _Stepper(Generator[Any, Any, Any]):
         return self
 
     def send(self, value: Any) -> Any:
+        """Let it go on with ``value``."""
         self._note(getattr(value, "error", None))  # trio sends an outcome that holds the error
         trap = self._coroutine.send(value)
         self._suspended()
         return trap
 
     def throw(self, typ: Any, val: Any = None, tb: Any = None) -> Any:  # noqa: ARG002 - the signature is the event loop's
+        """Let it go on with an error."""
         error = val if val is not None else typ
         self._note(error)
         trap = self._coroutine.throw(error)
@@ -93,6 +95,7 @@ class _Stepper(Generator[Any, Any, Any]):
         return trap
 
     def close(self) -> None:
+        """Let it end."""
         self._coroutine.close()
 
     def _note(self, error: object) -> None:
@@ -122,9 +125,10 @@ async def cancel_at(call: Callable[[], Coroutine[Any, Any, object]], suspension:
             nonlocal count
             count += 1
             if count == suspension:
+                stepper.cancelled = False  # libraries cancel tasks of their own: trio does when it connects
                 scope.cancel()
 
-        stepper = _Stepper(call(), suspended)
+        stepper = Stepper(call(), suspended)
         try:
             await stepper
         except MloError as other:
