@@ -148,6 +148,12 @@ class TestChat:
         assert "*interrupted*" in saved
         assert "Echo: and now?" in saved
 
+    def test_welcome_says_who_answers(self) -> None:
+        for arguments, who in ((["-r", "quick"], "quick → fast. "), (["-t", "fast:big"], "fast:big. ")):
+            with Screen("chat", *arguments) as screen:
+                screen.wait_for_prompt()
+                assert screen.lines()[0].startswith(who)
+
     def test_second_interrupt_leaves(self) -> None:
         with Screen("chat") as screen:
             screen.wait_for_prompt()

@@ -56,6 +56,8 @@ def test_russian_help_has_no_english_framework_words(
         ("ask", ["--config", "no.toml", "x"], "--config: no.toml is not a readable file"),
         ("ask", ["--image", "notes.txt", "x"], "notes.txt is not a picture"),
         ("ask", ["-r", "a", "-t", "b", "x"], "--route and --target exclude each other"),
+        ("chat", ["-r", "nowhere"], "there is no route nowhere; there are: default"),
+        ("chat", ["-t", "nobody:x"], "there is no provider nobody:x; there are: mock"),
         ("chat", ["extra"], "unexpected argument: extra"),
         ("health", ["a", "b"], "unexpected argument: a b"),
         ("completion", ["tcsh"], "which shell? One of bash, zsh, fish"),
@@ -66,6 +68,7 @@ def test_wrong_usage_is_one_line_and_code_2(
     name: str, arguments: list[str], said: str, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (home / "notes.txt").write_text("text")
+    (home / "mlo.toml").write_text('[providers.mock]\nuse = "mock"\n')
     assert COMMANDS[name](arguments) == 2
     printed = capsys.readouterr()
     assert printed.out == ""

@@ -29,7 +29,7 @@ from .inputs import checked
 from .options import UsageProblem
 from .routers import Aim, Setup, open_router
 from .run import complain, note
-from .slash import COMMANDS, Names, execute, is_command
+from .slash import COMMANDS, Names, execute, is_command, unknown_aim
 from .terminal import Reader, history_file, keyboard, message, pipe
 from .texts import text
 
@@ -38,6 +38,7 @@ __all__ = ["chat"]
 _PROMPT = "> "
 _CONTINUED = "… "
 _SLICE = 0.1
+_DEFAULT_ROUTE = "default"
 
 
 @frozen(kw_only=True)
@@ -162,6 +163,7 @@ def chat(conversation: Conversation, manner: Manner, setup: Setup, *, remember: 
     """Talk until the reader leaves. In a pipe, the exit code is that of the first turn that failed.
 
     Raises:
+        UsageProblem: when the route or the target does not exist.
         MloError: when the configuration is wrong.
     """
     interactive = sys.stdin.isatty()
@@ -170,13 +172,23 @@ def chat(conversation: Conversation, manner: Manner, setup: Setup, *, remember: 
         portal.wrap_async_context_manager(open_router(setup)) as router,
     ):
         names = Names(routes=tuple(router.routes), providers=tuple(router.providers))
+        if problem := unknown_aim(conversation.aim, names):
+            raise UsageProblem(problem)
         answerer = Answerer(portal, router, manner)
         with _reader(names, interactive=interactive, remember=remember) as read:
             session = _Session(conversation, answerer, read, debug=debug)
             if interactive:
-                note(text("chat.welcome"))
+                note(text("chat.welcome", who=_addressee(conversation.aim, router)))
             code = session.run(names)
     return code if interactive else code or session.failure
+
+
+def _addressee(aim: Aim, router: Router) -> str:
+    """Who is going to answer: a target, or a route and its targets."""
+    if aim.target is not None:
+        return aim.target
+    name = aim.route or _DEFAULT_ROUTE
+    return f"{name} → {', '.join(router.routes[name].targets)}"
 
 
 @contextmanager

@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from attrs import evolve, frozen
 
 from .conversation import Conversation
+from .routers import Aim
 from .texts import text
 
-__all__ = ["COMMANDS", "Names", "Reply", "execute", "is_command"]
+__all__ = ["COMMANDS", "Names", "Reply", "execute", "is_command", "unknown_aim"]
 
 _RESET = "-"
 
@@ -70,27 +72,37 @@ def _model(conversation: Conversation, argument: str, _names: Names) -> Reply:
 
 
 def _route(conversation: Conversation, argument: str, names: Names) -> Reply:
-    if argument and argument != _RESET:
-        if argument not in names.routes:
-            return _unknown("chat.unknown_route", argument, names.routes)
-        conversation.aim = evolve(conversation.aim, route=argument, target=None)
-    elif argument:
-        conversation.aim = evolve(conversation.aim, route=None)
+    if argument:
+        route = _value(argument)
+        target = None if route else conversation.aim.target
+        return _turn(conversation, evolve(conversation.aim, route=route, target=target), "route", names)
     return _current("route", conversation.aim.route)
 
 
 def _target(conversation: Conversation, argument: str, names: Names) -> Reply:
-    if argument and argument != _RESET:
-        if argument.partition(":")[0] not in names.providers:
-            return _unknown("chat.unknown_target", argument, names.providers)
-        conversation.aim = evolve(conversation.aim, target=argument, route=None)
-    elif argument:
-        conversation.aim = evolve(conversation.aim, target=None)
+    if argument:
+        target = _value(argument)
+        route = None if target else conversation.aim.route
+        return _turn(conversation, evolve(conversation.aim, route=route, target=target), "target", names)
     return _current("target", conversation.aim.target)
 
 
-def _unknown(key: str, name: str, known: Sequence[str]) -> Reply:
-    return Reply(say=text(key, name=name, known=", ".join(known) or text("chat.none")))
+def _turn(conversation: Conversation, aim: Aim, kind: Literal["route", "target"], names: Names) -> Reply:
+    """Turn to somebody else, if there is such a one."""
+    problem = unknown_aim(aim, names)
+    if problem:
+        return Reply(say=problem)
+    conversation.aim = aim
+    return _current(kind, getattr(aim, kind))
+
+
+def unknown_aim(aim: Aim, names: Names) -> str | None:
+    """What is wrong with ``aim``: a route or a provider that does not exist."""
+    if aim.route is not None and aim.route not in names.routes:
+        return text("chat.unknown_route", name=aim.route, known=", ".join(names.routes))
+    if aim.target is not None and aim.target.partition(":")[0] not in names.providers:
+        return text("chat.unknown_target", name=aim.target, known=", ".join(names.providers))
+    return None
 
 
 def _system(conversation: Conversation, argument: str, _names: Names) -> Reply:
