@@ -146,6 +146,12 @@ class Accounts:
             self._busy[issued.client_id] += 1
             self.peak[issued.client_id] = max(self.peak[issued.client_id], self._busy[issued.client_id])
 
+    @property
+    def busy(self) -> int:
+        """Slots taken at the moment, by all clients."""
+        with self._lock:
+            return sum(self._busy.values())
+
     def leave(self, issued: Issued) -> None:
         """Give a slot back."""
         with self._lock:

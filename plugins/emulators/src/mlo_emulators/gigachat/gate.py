@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from mlo_emulators.server import connection
 
-from .accounts import Issued
+from .accounts import Accounts, Issued
 from .failures import ApiFailure, status_failure
 from .options import Options
 from .state import Emulator
@@ -29,6 +29,7 @@ class Visit:
     request: Request
     emulator: Emulator
     issued: Issued
+    accounts: Accounts  # the emulator may get new ones during the call
     holds_slot: bool = False
 
     @property
@@ -58,7 +59,7 @@ class Visit:
         """Give the slot back."""
         if self.holds_slot:
             self.holds_slot = False
-            self.emulator.accounts.leave(self.issued)
+            self.accounts.leave(self.issued)
 
 
 Handler = Callable[[Visit], Awaitable[Response]]
@@ -89,9 +90,10 @@ async def _admitted(request: Request, *, slot: bool) -> Visit:
     emulator.journal.count("api calls")
     if options.require_user_agent and "user-agent" not in request.headers:
         raise ApiFailure(403, "Unauthorized", bare=True)
+    accounts = emulator.accounts
     issued = await _identified(request, emulator)
     _fail_on_purpose(request, emulator)
-    visit = Visit(request, emulator, issued)
+    visit = Visit(request, emulator, issued, accounts)
     if slot:
         _take_slot(visit)
     try:
@@ -123,7 +125,7 @@ def _fail_on_purpose(request: Request, emulator: Emulator) -> None:
 
 def _take_slot(visit: Visit) -> None:
     try:
-        visit.emulator.accounts.occupy(visit.issued, visit.options)
+        visit.accounts.occupy(visit.issued, visit.options)
     except ApiFailure as failure:
         raise status_failure(failure.status, visit.options) from failure
     visit.holds_slot = True
