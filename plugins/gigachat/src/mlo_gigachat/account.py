@@ -10,7 +10,7 @@ from mlo.models import ModelInfo
 from mlo_sdk.http import HttpClient
 
 from .facts import model_info
-from .wire import Wire, as_int, as_mapping, as_text
+from .wire import Wire, as_int, as_objects, as_text
 
 __all__ = ["balance", "count_tokens", "model", "models"]
 
@@ -18,8 +18,7 @@ __all__ = ["balance", "count_tokens", "model", "models"]
 async def models(client: HttpClient, headers: Mapping[str, str], provider: str) -> Sequence[ModelInfo]:
     """The models that the account may use."""
     reply = await client.request("GET", "/models", headers=headers)
-    listed = reply.mapping().get("data")
-    found = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    found = as_objects(reply.mapping().get("data"))
     return [_model(item, provider) for item in found if as_text(item.get("id"))]
 
 
@@ -48,8 +47,7 @@ async def count_tokens(
     """
     body = {"model": model_id, "input": list(texts)}
     reply = await client.request("POST", "/tokens/count", json=body, headers=headers)
-    counts = reply.data if isinstance(reply.data, list) else []
-    known = [tokens for item in counts if (tokens := as_int(as_mapping(item).get("tokens"))) is not None]
+    known = [tokens for item in as_objects(reply.data) if (tokens := as_int(item.get("tokens"))) is not None]
     if len(known) != len(texts):
         raise ProtocolViolated(f"{len(known)} token counts for {len(texts)} texts", request_id=reply.request_id)
     return known
@@ -62,6 +60,5 @@ async def balance(client: HttpClient, headers: Mapping[str, str]) -> Mapping[str
         PermissionDenied: for accounts that pay as they go.
     """
     reply = await client.request("GET", "/balance", headers=headers)
-    rows = reply.mapping().get("balance")
-    found = [as_mapping(row) for row in rows] if isinstance(rows, list) else []
-    return {as_text(row.get("usage")): float(row.get("value") or 0) for row in found}
+    rows = as_objects(reply.mapping().get("balance"))
+    return {as_text(row.get("usage")): float(row.get("value") or 0) for row in rows}

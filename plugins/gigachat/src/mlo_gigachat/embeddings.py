@@ -11,7 +11,7 @@ from .calls import envelope
 from .config import GigaChatConfig
 from .facts import price_of
 from .reading import counted
-from .wire import Wire, as_int, as_mapping
+from .wire import Wire, as_int, as_mapping, as_objects
 
 __all__ = ["embed"]
 
@@ -48,8 +48,7 @@ async def embed(client: HttpClient, request: EmbeddingRequest, config: GigaChatC
 
 
 def _vectors(answer: Wire, wanted: int, request_id: str | None) -> list[Wire]:
-    data = answer.get("data")
-    items: list[Wire] = [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
+    items = as_objects(answer.get("data"))
     items.sort(key=lambda item: as_int(item.get("index")) or 0)
     if len(items) != wanted or not all(isinstance(item.get("embedding"), list) for item in items):
         raise ProtocolViolated(f"{len(items)} embeddings for {wanted} texts", request_id=request_id)

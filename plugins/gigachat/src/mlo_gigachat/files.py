@@ -18,7 +18,7 @@ from mlo.messages import FileRef, Image, Message, Part
 from mlo.requests import ChatRequest
 
 from .media import Upload, check_attachments, check_size, form, upload_of
-from .wire import Wire, as_int, as_text
+from .wire import Wire, as_int, as_objects, as_text
 
 if TYPE_CHECKING:
     from mlo_sdk.http import HttpClient
@@ -70,8 +70,7 @@ class FileStore:
     async def list(self, *, headers: Mapping[str, str] | None = None) -> Sequence[StoredFile]:
         """All files."""
         reply = await self._client.request("GET", "/files", headers=headers)
-        found = reply.mapping().get("data")
-        return [_stored(item) for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+        return [_stored(item) for item in as_objects(reply.mapping().get("data"))]
 
     async def get(self, file_id: str, *, headers: Mapping[str, str] | None = None) -> StoredFile:
         """What is known of a file."""

@@ -115,6 +115,8 @@ class _Rewriter:
         if kind == "object":
             return self._object(kept, schema, where, depth, top=top)
         if "items" in kept:
+            if self._nullable(kept["items"], where, depth):
+                raise _refused(f"{where}.items", "null among the items of a list")
             kept["items"], repair = self.rewrite(kept["items"], f"{where}.items", depth + 1)
             return kept, _Repair(items=repair) if repair.needed else _NOTHING
         return kept, _NOTHING

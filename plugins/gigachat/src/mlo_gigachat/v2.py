@@ -17,7 +17,7 @@ from .config import GigaChatConfig
 from .history import Line, lines
 from .reading import Reading, call_of, counted, finish_of
 from .stop import StopCutter
-from .wire import Wire, as_int, as_mapping, as_text
+from .wire import Wire, as_int, as_mapping, as_objects, as_text
 
 __all__ = ["ChunkReader", "request_body", "response_of"]
 
@@ -143,8 +143,8 @@ class ChunkReader:
             events.append(Started(model=as_text(chunk.get("model")) or None, request_id=self._reading.request_id))
         is_last = event == _DONE or bool(chunk.get("finish_reason"))
         self._state = _state(chunk) or self._state
-        for message in chunk.get("messages") or ():
-            events.extend(self._message(as_mapping(message), is_last=is_last))
+        for message in as_objects(chunk.get("messages")):
+            events.extend(self._message(message, is_last=is_last))
         if is_last:
             self._reason = self._reason or as_text(chunk.get("finish_reason"))
             self._usage = chunk.get("usage")
@@ -158,11 +158,11 @@ class ChunkReader:
         self._state = _state(message) or self._state
         thinks = message.get("role") == "reasoning"
         before = len(self._calls)
-        for part in map(as_mapping, message.get("content") or ()):
+        for part in as_objects(message.get("content")):
             if text := as_text(part.get("text")):
                 yield from (ReasoningDelta(text),) if thinks else self._text(text)
-            for file in part.get("files") or ():
-                yield from self._text(f'<img src="{as_text(as_mapping(file).get("id"))}" fuse="true"/>')
+            for file in as_objects(part.get("files")):
+                yield from self._text(f'<img src="{as_text(file.get("id"))}" fuse="true"/>')
             call = part.get("function_call")
             if isinstance(call, dict) and not (is_last and self._told(call, before)):
                 yield self._call(call)

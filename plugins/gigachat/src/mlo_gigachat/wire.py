@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-__all__ = ["Wire", "as_int", "as_mapping", "as_text", "first"]
+__all__ = ["Wire", "as_int", "as_mapping", "as_objects", "as_text", "first"]
 
 Wire: TypeAlias = dict[str, Any]
 
@@ -16,6 +16,11 @@ Wire: TypeAlias = dict[str, Any]
 def as_mapping(value: object) -> Wire:
     """``value`` if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
+
+
+def as_objects(value: object) -> list[Wire]:
+    """The objects in ``value``, if it is a list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def as_text(value: object) -> str:
