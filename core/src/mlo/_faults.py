@@ -51,11 +51,11 @@ def dotted(path: Iterable[str | int]) -> str:
 def as_error(faults: Sequence[Fault], *, path: str = "", source: str | None = None) -> ConfigError:
     """One error that tells of every fault; ``path`` leads to the table that they are in."""
     single = [ConfigError(_joined(path or fault.under, fault.path), fault.reason, hint=fault.hint) for fault in faults]
+    lines = "".join(f"\n  {error}" for error in single)  # the file is named once, in front
+    for error in single:
+        error.source = source
     if len(single) == 1:
-        only = single[0]
-        only.source = source
-        return only
-    lines = "".join(f"\n  {error}" for error in single)
+        return single[0]
     return ConfigError(path or "configuration", f"{len(single)} problems:{lines}", source=source, problems=single)
 
 

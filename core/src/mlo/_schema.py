@@ -88,10 +88,8 @@ def document_schema(registry: PluginRegistry) -> Schema:
 
 def _components(registry: PluginRegistry, kind: Kind, table: type) -> Schema:
     """One branch for each plugin, told apart by ``use``."""
-    return {
-        "type": "object",
-        "oneOf": [_branch(registry, kind, plugin_id, table) for plugin_id in _ids(registry, kind)],
-    }
+    branches = [_branch(registry, kind, plugin_id, table) for plugin_id in _ids(registry, kind)]
+    return {"type": "object", "oneOf": branches} if branches else {"type": "object"}
 
 
 def _ids(registry: PluginRegistry, kind: Kind) -> list[str]:
@@ -123,7 +121,8 @@ def _spec(registry: PluginRegistry, kind: Kind, plugin_id: str) -> Spec[Any] | N
 
 
 def _or_name(registry: PluginRegistry, kind: Kind, definition: str) -> Schema:
-    return {"anyOf": [{"enum": _ids(registry, kind)}, {"$ref": f"#/$defs/{definition}"}]}
+    ids = _ids(registry, kind)
+    return {"anyOf": [{"enum": ids} if ids else {"type": "string"}, {"$ref": f"#/$defs/{definition}"}]}
 
 
 def _named(schema: Schema) -> Schema:

@@ -82,8 +82,6 @@ def _checked(profile: str | None) -> tuple[Settings | None, Sequence[ConfigError
     try:
         settings = load_settings(profile=profile)
     except ConfigError as error:
-        for problem in error.problems:
-            problem.source = error.source
         return None, error.problems or (error,), ()
     registry = PluginRegistry(settings.plugins)
     found = audit(settings, registry)
@@ -92,8 +90,6 @@ def _checked(profile: str | None) -> tuple[Settings | None, Sequence[ConfigError
         registry.check_strict()
     except PluginError as error:
         problems.append(ConfigError(settings.plugins.path, str(error), source=settings.source))
-    for problem in problems:
-        problem.source = settings.source
     return settings, problems, found.warnings
 
 
