@@ -73,7 +73,7 @@ class AuthContract:
         super().__init_subclass__(**kwargs)
         renewable = overrides(cls, AuthContract, "issuer")
         flags = {"published": cls.published, "an issuer": renewable, "fixed credentials": not renewable}
-        cls.switched_off = switch_off(cls, {name for name, on in flags.items() if on})
+        cls.switched_off = switch_off(cls, AuthContract, {name for name, on in flags.items() if on})
 
     @pytest.fixture
     def table(self) -> Mapping[str, Any]:

@@ -51,15 +51,18 @@ def overrides(contract: type, base: type, name: str) -> bool:
     return getattr_static(contract, name) is not getattr_static(base, name)
 
 
-def switch_off(contract: type, features: Collection[str]) -> dict[str, str]:
-    """Take the checks whose features are absent out of ``contract``, so that they are not even collected.
+def switch_off(contract: type, base: type, features: Collection[str]) -> dict[str, str]:
+    """Take the checks of ``base`` whose features are absent out of ``contract``, so that they are not even collected.
 
-    Returns the names of those checks, each with the reason.
+    Those that a class in between has taken out come back where their features are there again.
+    Returns the names of the checks taken out, each with the reason.
     """
     off = {}
-    for name in dir(contract):
-        missing = sorted(getattr(getattr(contract, name), "contract_needs", frozenset()) - set(features))
+    for name, check in list(vars(base).items()):
+        missing = sorted(getattr(check, "contract_needs", frozenset()) - set(features))
         if missing:
             off[name] = f"needs {', '.join(missing)}"
             setattr(contract, name, None)
+        elif getattr_static(contract, name) is None:
+            setattr(contract, name, check)
     return off

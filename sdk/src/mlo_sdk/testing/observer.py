@@ -59,7 +59,7 @@ class ObserverContract:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         flags = {"published": cls.published, "emitted": overrides(cls, ObserverContract, "emitted")}
-        cls.switched_off = switch_off(cls, {name for name, on in flags.items() if on})
+        cls.switched_off = switch_off(cls, ObserverContract, {name for name, on in flags.items() if on})
 
     @pytest.fixture
     def table(self) -> Mapping[str, Any]:

@@ -69,7 +69,7 @@ class ProviderContract:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if hasattr(cls, "spec"):
-            cls.switched_off = switch_off(cls, cls._features())
+            cls.switched_off = switch_off(cls, ProviderContract, cls._features())
 
     @classmethod
     def _features(cls) -> set[str]:

@@ -62,7 +62,7 @@ class StrategyContract:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         flags = {"published": cls.published, "falls back": cls.falls_back, "no io": not cls.does_io}
-        cls.switched_off = switch_off(cls, {name for name, on in flags.items() if on})
+        cls.switched_off = switch_off(cls, StrategyContract, {name for name, on in flags.items() if on})
 
     def strategy(self) -> Strategy:
         """A new strategy, as the kernel makes one per route."""
