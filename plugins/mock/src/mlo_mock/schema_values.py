@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import count, islice
 from typing import Any, TypeAlias
 
 __all__ = ["SchemaRefused", "value_for"]
@@ -122,30 +123,23 @@ class _Maker:
 
     def _object(self, schema: Schema, path: str, depth: int) -> dict[str, Any]:
         properties: Schema = schema.get("properties", {})
-        required = list(schema.get("required", ()))
-        optional = [key for key in properties if key not in required]
-        wanted = (
-            required if depth >= _OPTIONAL_DEPTH else [key for key in properties if key in required or key in optional]
-        )
-        wanted += [key for key in required if key not in wanted]
-        wanted = wanted[: max(schema.get("maxProperties", len(wanted)), len(required))]
-        others = schema.get("additionalProperties", True)
-        value = {key: self.value(properties.get(key, others), f"{path}.{key}", key, depth + 1) for key in wanted}
-        return self._filled(value, others, schema.get("minProperties", 0), path, depth)
-
-    def _filled(self, value: dict[str, Any], others: Subschema, least: int, path: str, depth: int) -> dict[str, Any]:
-        number = 0
-        while len(value) < least:
-            number += 1
-            key = f"key{number}"
-            if key not in value:
-                value[key] = self.value(others, f"{path}.{key}", key, depth + 1)
-        return value
+        others: Subschema = schema.get("additionalProperties", True)
+        least, most = _bounds(schema, path, "minProperties", "maxProperties")
+        required = list(dict.fromkeys(schema.get("required", ())))
+        optional = [key for key, inner in properties.items() if key not in required and inner is not False]
+        if len(required) > most:
+            raise _refuse(path, f"more properties are required than `maxProperties` {most} allows")
+        room = most if depth < _OPTIONAL_DEPTH else least
+        chosen = {*required, *optional[: int(max(0, min(room - len(required), len(optional))))]}
+        wanted = [*(key for key in properties if key in chosen), *(key for key in required if key not in properties)]
+        invented = (f"key{number}" for number in count(1))
+        wanted += islice((key for key in invented if key not in {*properties, *wanted}), max(0, least - len(wanted)))
+        return {key: self.value(properties.get(key, others), f"{path}.{key}", key, depth + 1) for key in wanted}
 
     def _array(self, schema: Schema, path: str, name: str, depth: int) -> list[Any]:
         prefix = schema.get("prefixItems", ())
         items = schema.get("items", True)
-        least, most = schema.get("minItems", 0), schema.get("maxItems", math.inf)
+        least, most = _bounds(schema, path, "minItems", "maxItems")
         some = 0 if items is False or depth > _OPTIONAL_DEPTH else 1
         length = min(max(least, len(prefix) or some), most)
         places = [prefix[index] if index < len(prefix) else items for index in range(int(length))]
@@ -195,10 +189,15 @@ def _type(schema: Schema, path: str) -> str:
     return next((hint for hint, keys in _TYPE_HINTS if any(key in schema for key in keys)), "string")
 
 
-def _string(schema: Schema, path: str, name: str) -> str:
-    least, most = schema.get("minLength", 0), schema.get("maxLength", math.inf)
+def _bounds(schema: Schema, path: str, low: str, high: str) -> tuple[int, float]:
+    least, most = schema.get(low, 0), schema.get(high, math.inf)
     if least > most:
-        raise _refuse(path, f"`minLength` {least} is above `maxLength` {most}")
+        raise _refuse(path, f"`{low}` {least} is above `{high}` {most}")
+    return least, most
+
+
+def _string(schema: Schema, path: str, name: str) -> str:
+    least, most = _bounds(schema, path, "minLength", "maxLength")
     known = _FORMATS.get(schema.get("format", ""))
     if known is not None:
         if not least <= len(known) <= most:
