@@ -7,6 +7,7 @@ neither their code nor their METADATA.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,8 @@ Kind: TypeAlias = Literal["providers", "strategies", "auth", "observers"]
 AnyKind: TypeAlias = Literal["providers", "strategies", "auth", "observers", "commands"]
 
 KINDS: tuple[AnyKind, ...] = get_args(AnyKind)
+_NO_METADATA = (FileNotFoundError, KeyError)
+"""What releases of the backport raise for a dist-info without METADATA, or with an empty one."""
 _GROUP = re.compile(rf"mlo\.v(\d+)\.({'|'.join(KINDS)})")
 
 
@@ -72,7 +75,7 @@ def installed_version(name: str) -> str | None:
         return importlib_metadata.version(name)
     except importlib_metadata.PackageNotFoundError:
         return None
-    except FileNotFoundError:  # a dist-info without METADATA
+    except _NO_METADATA:
         return None
 
 
@@ -136,12 +139,9 @@ def _kind(text: str) -> AnyKind:
 
 def _identity(dist: Dist) -> tuple[str | None, str | None]:
     """Name and version; of an interrupted uninstall (no METADATA) what the folder's name tells."""
-    try:
-        name, version = dist.name, dist.version
-    except FileNotFoundError:  # what the backport raises; the standard library and elder backports give None
-        name = version = ""
-    if name:
-        return name, version or None
+    with contextlib.suppress(*_NO_METADATA):
+        metadata = dist.metadata  # parsed anew at each access
+        return metadata["Name"], metadata["Version"]
     # the attribute is private, but nothing public tells the name of the folder
     folder = Path(str(getattr(dist, "_path", ""))).name
     stem, _, rest = folder.removesuffix(".dist-info").removesuffix(".egg-info").partition("-")

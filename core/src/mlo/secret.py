@@ -24,16 +24,27 @@ class Secret:
 
     __str__ = __repr__
 
+    def __format__(self, spec: str) -> str:
+        return format(repr(self), spec)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._value.encode(), other._value.encode())
+        # the environment gives bytes that are no text as lone surrogates
+        mine, theirs = (text.encode(errors="surrogatepass") for text in (self._value, other.reveal()))
+        return hmac.compare_digest(mine, theirs)
 
     def __hash__(self) -> int:
         return hash(self._value)
 
     def __bool__(self) -> bool:
         return bool(self._value)
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
 
     def __reduce__(self) -> str | tuple[object, ...]:
         msg = "a Secret is not pickled: give the reference (env:NAME or file:PATH) instead"

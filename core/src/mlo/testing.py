@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from ._discovery import KINDS
+
 __all__ = ["fake_dist", "installed"]
 
 
@@ -22,8 +24,8 @@ def fake_dist(
 ) -> Path:
     """Write a distribution, as an installer leaves it, into the folder, and return the folder.
 
-    ``entry_points`` are names and values by group; a group without a dot is a kind of the current plugin API
-    (``providers``). ``modules`` are sources by dotted name; packages come into being as needed. Without ``metadata``
+    ``entry_points`` are names and values by group; a kind alone (``providers``) is that group of the current plugin
+    API. ``modules`` are sources by dotted name; packages come into being as needed. Without ``metadata``
     the dist-info has no METADATA, as after an interrupted uninstall. A module name stays imported only within
     :func:`installed`, so different distributions may use the same one.
     """
@@ -57,7 +59,7 @@ def installed(*folders: Path) -> Iterator[None]:
 def _sections(groups: Mapping[str, Mapping[str, str]]) -> str:
     lines = []
     for group, names in groups.items():
-        lines.append(f"[{group if '.' in group else f'mlo.v1.{group}'}]")
+        lines.append(f"[{f'mlo.v1.{group}' if group in KINDS else group}]")
         lines += [f"{name} = {value}" for name, value in names.items()]
     return "\n".join(lines) + "\n"
 
