@@ -334,6 +334,7 @@ def _converter() -> Converter:
     converter = Converter(detailed_validation=True)
     for builtin, plain in ((str, _text), (float, _number), (int, _exactly(int)), (bool, _exactly(bool))):
         converter.register_structure_hook(builtin, _or_choice(plain))
+    converter.register_structure_hook(Enum, lambda value, kind: _choice(kind)(value, kind))
     for kind, own in ((Secret, _secret), (Path, _path), (Decimal, _decimal)):
         converter.register_structure_hook(kind, own)
     moments: dict[Any, Hook] = {moment: _instance(moment) for moment in (datetime, date, time)}
