@@ -8,11 +8,10 @@ from typing import Any
 
 from attrs import frozen
 
-from mlo_emulators.server import Journal, RunningServer, running
-from mlo_emulators.yandexgpt import Options, World, create_app
-
 from mlo import Router
 from mlo.api import AuthScheme
+from mlo_emulators.server import Journal, RunningServer, running
+from mlo_emulators.yandexgpt import Options, World, create_app
 from mlo_sdk.auth.static import StaticAuth
 from mlo_sdk.testing import LoneEnvironment, hosted
 from mlo_yandexgpt.config import YandexConfig

@@ -164,16 +164,18 @@ def _whole(reply: _Reply) -> dict[str, Any]:
 async def _stream(exchange: Exchange, reply: _Reply) -> None:
     options = exchange.world.options
     chunks = list(_own_chunks(reply) if reply.model.own else _open_chunks(reply))
-    for index, choice in enumerate(chunks):
+    spoken = 0
+    for choice in chunks:
         if options.cut and "finish_reason" in choice:
             await exchange.end()
             return
         await _event(exchange, reply.envelope("chat.completion.chunk", [choice]))
         await exchange.sleep(options.frame_delay)
-        if index == 0 and options.reset:
+        spoken += bool(choice["delta"].get("content"))
+        if spoken and options.reset:
             exchange.reset()
             return
-        if index == 0 and options.error_after_first is not None:
+        if spoken and options.error_after_first is not None:
             raise Failure(options.error_after_first, "the model failed while it generated")
     if not reply.model.own and not options.no_usage:
         await _event(exchange, reply.envelope("chat.completion.chunk", []) | {"usage": reply.usage})

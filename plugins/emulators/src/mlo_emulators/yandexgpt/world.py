@@ -49,11 +49,14 @@ class Operation:
 class World:
     """Everything that changes; the options may, too, at any time: see :meth:`change`.
 
+    So many looks at operations fail next: ``fail_looks``.
+
     Counters in the journal: ``iam exchanges``, ``metadata tokens``, ``generations``, ``generations open (max)``.
     """
 
     options: Options
     journal: Journal
+    fail_looks: int = 0
     _lock: threading.Lock = field(factory=threading.Lock)
     _tokens: dict[str, Token] = field(factory=dict)
     _operations: dict[str, Operation] = field(factory=dict)
@@ -169,6 +172,9 @@ class World:
             Failure: 404.
         """
         with self._lock:
+            if self.fail_looks > 0:
+                self.fail_looks -= 1
+                raise Failure(503, "operations are not available")
             operation = self._operations.get(operation_id)
             if operation is None:
                 raise Failure(404, f"Operation {operation_id} not found")
