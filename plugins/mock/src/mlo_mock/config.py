@@ -7,9 +7,10 @@ from typing import Any, Literal, TypeAlias
 
 from attrs import Attribute, field, frozen
 
+from mlo.models import Capability, Residency
 from mlo.responses import FinishReason
 
-__all__ = ["Fault", "Latency", "MockConfig", "Mode"]
+__all__ = ["CAPABILITIES", "RESIDENCY", "Fault", "Latency", "MockConfig", "Mode"]
 
 Fault: TypeAlias = Literal[
     "timeout",
@@ -29,27 +30,13 @@ Fault: TypeAlias = Literal[
 ]
 """A way to fail; see :mod:`mlo_mock.faults` for the error that each one raises."""
 
-Mode: TypeAlias = Literal[
-    "normal",
-    "hang",
-    "unhealthy",
-    "timeout",
-    "refused",
-    "rate-limit",
-    "overloaded",
-    "server-fault",
-    "quota-exhausted",
-    "auth-error",
-    "permission-denied",
-    "model-not-found",
-    "invalid-request",
-    "context-too-long",
-    "content-blocked",
-    "unsupported",
-    "protocol-violated",
-]
+Mode: TypeAlias = Literal["normal", "hang", "unhealthy", Fault]
 """What every call does: ``normal`` answers, ``hang`` never does, ``unhealthy`` is overloaded and its health check
 says so, and each :data:`Fault` fails that way."""
+
+
+CAPABILITIES = frozenset(Capability)
+RESIDENCY = Residency(on_prem=True, stores_prompts=False)
 
 
 def _not_negative(instance: object, attribute: Attribute[Any], value: float | None) -> None:

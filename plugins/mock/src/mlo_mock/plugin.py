@@ -7,9 +7,8 @@ from contextlib import AbstractAsyncContextManager
 
 from mlo.api import Environment, Provider, ProviderSpec
 from mlo.hookspecs import hookimpl
-from mlo.models import Capability, Residency
 
-from .config import MockConfig
+from .config import CAPABILITIES, RESIDENCY, MockConfig
 
 __all__ = ["mlo_api", "mlo_providers"]
 
@@ -30,6 +29,6 @@ def mlo_providers() -> Iterable[ProviderSpec[MockConfig]]:
         config=MockConfig,
         summary="Answers without a network: echoes, scripts, delays and faults to order",
         open=_open,
-        capabilities=frozenset(Capability),
-        residency=Residency(on_prem=True, stores_prompts=False),
+        capabilities=CAPABILITIES,
+        residency=RESIDENCY,
     )

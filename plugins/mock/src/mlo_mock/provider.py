@@ -14,18 +14,16 @@ from mlo.api import CallContext, Environment
 from mlo.errors import ModelNotFound, ProviderError, TransportFailed
 from mlo.events import Event, Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta, UsageReported
 from mlo.messages import Message, Role
-from mlo.models import Capability, ModelInfo, Residency
+from mlo.models import ModelInfo
 from mlo.requests import ChatRequest, EmbeddingRequest
 from mlo.responses import ChatResponse, Embeddings, Health, Usage
 
 from .answers import Answer, chunks_of, compose, count_words, usage_of, vector_of
-from .config import Latency, MockConfig
+from .config import CAPABILITIES, RESIDENCY, Latency, MockConfig
 from .faults import FaultPlan
 
-__all__ = ["CAPABILITIES", "RESIDENCY", "MockProvider", "open_mock"]
+__all__ = ["MockProvider", "open_mock"]
 
-CAPABILITIES = frozenset(Capability)
-RESIDENCY = Residency(on_prem=True, stores_prompts=False)
 _SICK = frozenset({"unhealthy", "overloaded", "server-fault", "timeout", "refused", "hang"})
 
 
