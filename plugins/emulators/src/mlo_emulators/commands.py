@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 from .faults import BadSetting, configure, describe
 from .server import RunningServer, serve
-from .tls import ServerTls, throwaway
+from .tls import ServerTls, fingerprint, throwaway
 
 __all__ = ["VENDORS", "emulate", "vendor"]
 
@@ -106,7 +106,7 @@ def _serve(module: Vendor, options: AttrsInstance, arguments: argparse.Namespace
         return 0
     with tempfile.TemporaryDirectory(prefix="mlo-emulate-") as temporary:
         files = throwaway(arguments.cert_dir or Path(temporary), client_cert=arguments.client_cert)
-        lines = [f"CA file        {files.ca_file}"]
+        lines = [f"CA file        {files.ca_file}", f"CA SHA-256     {fingerprint(files.ca_file)}"]
         if arguments.client_cert:
             lines += [f"client cert    {files.client_cert_file}", f"client key     {files.client_key_file}"]
         _run(module, app, arguments, files.server, lines)

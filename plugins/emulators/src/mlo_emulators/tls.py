@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import ssl
 from pathlib import Path
 
 from attrs import frozen
 
-__all__ = ["ServerTls", "throwaway"]
+__all__ = ["ServerTls", "ThrowawayTls", "fingerprint", "throwaway"]
 
 
 @frozen(kw_only=True)
@@ -58,3 +60,8 @@ def throwaway(folder: Path, *, client_cert: bool = False) -> ThrowawayTls:
         client_cert_file=client_cert_file,
         client_key_file=client_key_file,
     )
+
+
+def fingerprint(pem_file: Path) -> str:
+    """SHA-256 of a PEM certificate, as clients want it to be sure of it: hex."""
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem_file.read_text())).hexdigest()
