@@ -124,14 +124,15 @@ def schema_type(schema: Mapping[str, Any]) -> str:
     return f"{name} of {schema_type(items)}" if isinstance(items, dict) and items else name
 
 
-def option_rows(config: type, text: Text) -> Iterator[str]:
-    """Rows of the table of a plugin's options."""
-    schema = options_schema(config)
-    required = text("pages", "plugins", "required")
-    for name, option in schema["properties"].items():
+def option_rows(schema: Mapping[str, Any], text: Text, prefix: str = "") -> Iterator[str]:
+    """Rows of the table of a plugin's options; those of a table inside are named with dots, as TOML allows."""
+    for name, option in schema.get("properties", {}).items():
+        if inner := list(option_rows(option, text, f"{prefix}{name}.")):
+            yield from inner
+            continue
         default = f"`{json.dumps(option['default'], ensure_ascii=False)}`" if "default" in option else ""
-        shown = required if name in schema.get("required", ()) else default
-        yield f"| `{name}` | {schema_type(option)} | {shown} |"
+        shown = text("pages", "plugins", "required") if name in schema.get("required", ()) else default
+        yield f"| `{prefix}{name}` | {schema_type(option)} | {shown} |"
 
 
 def plugins_page(text: Text) -> str:
@@ -143,7 +144,7 @@ def plugins_page(text: Text) -> str:
         for name, distribution in rows_of(registry, kind):
             spec = registry.spec(kind, name)
             lines += [f"### {name}", "", f"`{distribution}` — {spec.summary}", ""]
-            if options := list(option_rows(spec.config, text)):
+            if options := list(option_rows(options_schema(spec.config), text)):
                 lines += [text("pages", "plugins", "heading"), "|---|---|---|", *options, ""]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -18,7 +18,7 @@ def _pages(language: str) -> set[str]:
 
 def _menu(entries: list[Any]) -> Iterator[str]:
     for entry in entries:
-        for target in entry.values():
+        for target in entry.values() if isinstance(entry, dict) else (entry,):
             yield from _menu(target) if isinstance(target, list) else (target,)
 
 

@@ -18,7 +18,7 @@ _HOSTS = re.compile(
 )
 _MACHINE_PATHS = re.compile(r"/wo[r]k/|/ro[o]t/|/ho[m]e/[a-z]|/U[s]ers/|/tmp/br[i]ef")
 _SECRETS = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE [K]EY-----|\b[s]k-[A-Za-z0-9]{32,}|\bg[h]p_[A-Za-z0-9]{30,}|\bA[Q]VN[A-Za-z0-9_-]{30,}"
+    r"-----BEGIN [A-Z ]*PRIVATE [K]EY-----(?:\\[nr]|\s)*[A-Za-z0-9+/]{40}|\b[s]k-[A-Za-z0-9]{32,}|\bg[h]p_[A-Za-z0-9]{30,}|\bA[Q]VN[A-Za-z0-9_-]{30,}"
 )
 
 
@@ -26,8 +26,8 @@ def _hits(pattern: re.Pattern[str]) -> list[str]:
     hits = []
     for path in tracked_files():
         text = path.read_bytes().decode(errors="replace")
-        lines = enumerate(text.splitlines(), 1)
-        hits += [f"{name_of(path)}:{number}: {line.strip()[:120]}" for number, line in lines if pattern.search(line)]
+        places = ((text.count("\n", 0, match.start()) + 1, match[0]) for match in pattern.finditer(text))
+        hits += [f"{name_of(path)}:{line}: {found[:80]}" for line, found in places]
     return hits
 
 
