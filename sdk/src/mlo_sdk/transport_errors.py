@@ -46,11 +46,13 @@ def transport_failed(error: Exception, timeouts: Timeouts, url: httpx.URL, *, bo
 
 
 def _tls_cause(error: BaseException | None) -> ssl.SSLError | None:
+    """The innermost of the chain: aiohttp's own wears the same class, but does not know what was wrong."""
+    found = None
     while error is not None:
         if isinstance(error, ssl.SSLError):
-            return error
+            found = error
         error = error.__cause__ or error.__context__
-    return None
+    return found
 
 
 def _reason(error: BaseException) -> str:
