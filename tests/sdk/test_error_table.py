@@ -66,6 +66,23 @@ def test_a_full_context_is_known_by_its_message_too() -> None:
     assert type(ErrorTable().error(failure)) is ContextTooLong
 
 
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (422, "Input validation error: `inputs` must have less than 4096 tokens. Given: 4545"),
+        (
+            422,
+            "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 2048. Given: 1244 `inputs` tokens",
+        ),
+        (400, "Trying to keep the first 15857 tokens when context the overflows. However, the model is loaded with …"),
+        (None, "The number of tokens to keep from the initial prompt is greater than the context length."),
+    ],
+    ids=["tgi-prompt", "tgi-total", "lm-studio", "lm-studio-stream"],
+)
+def test_a_full_context_in_the_words_of_local_servers(status: int | None, message: str) -> None:
+    assert ErrorTable().leaf(Failure(status=status, message=message)) is ContextTooLong
+
+
 def test_a_vendors_rules_go_before_the_common_ones() -> None:
     table = ErrorTable().extended(
         ErrorRule(ServerFault, code="model_not_found", message="again"), by_status={409: RateLimited}

@@ -96,6 +96,11 @@ _COMMON_RULES = (
         status=400,
         message="maximum context length|context length exceeded|exceeds? the (available )?context (size|window|length)",
     ),
+    ErrorRule(  # text-generation-inference (422); LM Studio, which also says it inside a stream
+        ContextTooLong,
+        message=r"`inputs` (must have less than|tokens \+ `max_new_tokens` must be)|trying to keep the first \d+ tokens"
+        "|tokens to keep from the initial prompt|context size has been exceeded",
+    ),
 )
 _BY_STATUS: Mapping[int, type[ProviderError]] = {
     401: AuthFailed,

@@ -21,7 +21,7 @@ class DialectOptions:
     """
 
     sampling: dict[str, str] | None = None
-    json_schema: Literal["openai", "llama-cpp", "none"] | None = None
+    json_schema: Literal["openai", "llama-cpp", "tgi", "none"] | None = None
     json_object: bool | None = None
     tool_choices: list[Literal["auto", "none", "required", "named"]] | None = None
     images: bool | None = None

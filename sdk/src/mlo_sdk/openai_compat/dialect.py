@@ -24,8 +24,9 @@ class Dialect:
 
     ``sampling`` maps fields of ``mlo.Sampling`` to names on the wire; a field without one is ``Unsupported``.
     ``reasoning`` maps levels of effort to the fields that ask for them; a level without any is ``Unsupported``, except
-    ``off``, which then sends nothing. ``json_schema`` is how a schema is sent: as OpenAI does, as llama.cpp does beside
-    ``json_object``, or not at all. ``tool_choices`` are the modes of ``ToolChoice`` that are understood.
+    ``off``, which then sends nothing. ``json_schema`` is how a schema is sent: as OpenAI does, beside ``json_object``
+    under the name that llama.cpp (``schema``) or text-generation-inference (``value``) wants, or not at all.
+    ``tool_choices`` are the modes of ``ToolChoice`` that are understood.
 
     ``stream_usage`` asks for token counts in streams (``stream_options``). ``needs_done`` is for servers on which a
     stream is cut unless it ends with ``[DONE]``; elsewhere a ``finish_reason`` is enough. ``unique_call_ids`` replaces
@@ -40,7 +41,7 @@ class Dialect:
     models_path: str = "/models"
     sampling: Mapping[str, str] = field(factory=lambda: dict(_SAMPLING))
     reasoning: Mapping[str, Mapping[str, Any]] = field(factory=lambda: dict(_REASONING))
-    json_schema: Literal["openai", "llama-cpp", "none"] = "openai"
+    json_schema: Literal["openai", "llama-cpp", "tgi", "none"] = "openai"
     json_object: bool = True
     tool_choices: frozenset[str] = frozenset({"auto", "none", "required", "named"})
     images: bool = True

@@ -137,6 +137,8 @@ def _response_format(wanted: ResponseFormat, dialect: Dialect) -> Wire:
         raise Unsupported("this server cannot be asked for JSON of a schema")
     if dialect.json_schema == "llama-cpp":
         return {"response_format": {"type": "json_object", "schema": schema}}
+    if dialect.json_schema == "tgi":
+        return {"response_format": {"type": "json_object", "value": schema}}
     named = {"name": wanted.name, "schema": schema, "strict": wanted.strict}
     return {"response_format": {"type": "json_schema", "json_schema": named}}
 
