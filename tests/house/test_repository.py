@@ -18,7 +18,8 @@ _HOSTS = re.compile(
 )
 _MACHINE_PATHS = re.compile(r"/wo[r]k/|/ro[o]t/|/ho[m]e/[a-z]|/U[s]ers/|/tmp/br[i]ef")
 _SECRETS = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE [K]EY-----(?:\\[nr]|\s)*[A-Za-z0-9+/]{40}|\b[s]k-[A-Za-z0-9]{32,}|\bg[h]p_[A-Za-z0-9]{30,}|\bA[Q]VN[A-Za-z0-9_-]{30,}"
+    r"-----BEGIN [A-Z ]*PRIVATE [K]EY-----(?:\\[nr]|\s)*[A-Za-z0-9+/]{40}"
+    r"|\b[s]k-[A-Za-z0-9]{32,}|\bg[h]p_[A-Za-z0-9]{30,}|\bA[Q]VN[A-Za-z0-9_-]{30,}"
 )
 
 
