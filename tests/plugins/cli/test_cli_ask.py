@@ -285,3 +285,9 @@ def test_secret_does_not_show(
 def test_words_that_are_not_text_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert ask([os.fsdecode(b"\xff")]) == 2
     assert capsys.readouterr().err == "error: arguments: not UTF-8 text (see mlo ask --help)\n"
+
+
+def test_without_the_mock_there_is_no_demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("mlo_cli.routers._DEMO_PACKAGE", "a_package_that_is_not_installed")
+    assert ask(["x"]) == 2
+    assert capsys.readouterr().err.startswith("error: providers: no provider is configured (write an instance")

@@ -79,7 +79,7 @@ def test_nobody_to_ask_lists_the_reasons() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [AttemptsExhausted("all failed", outcomes=[]), NoTarget("nobody", reasons={}), ProviderError("broke\nin two")],
+    [AttemptsExhausted("all failed", outcomes=[]), NoTarget("nobody", reasons={}), ProviderError("broke\n  in two")],
 )
 def test_explanation_is_one_line(error: MloError) -> None:
     assert "\n" not in exits.explain(error)

@@ -64,20 +64,22 @@ def _what(error: MloError) -> str:
         case NoTarget(reasons=reasons) if reasons:
             return text("failed.no_target", reasons="; ".join(f"{name}: {reason}" for name, reason in reasons.items()))
         case _:
-            return " ".join(str(error).split())
+            return _one_line(error)
+
+
+def _one_line(error: Exception) -> str:
+    return " — ".join(line.strip() for line in str(error).splitlines() if line.strip()) or type(error).__name__
 
 
 def _attempts(outcomes: tuple[Outcome, ...]) -> str:
     """One clause per different failure; repeated rounds show as a count."""
-    counts = Counter(_clause(outcome) for outcome in outcomes if outcome.error is not None)
+    counts = Counter(_clause(outcome, outcome.error) for outcome in outcomes if outcome.error is not None)
     return "; ".join(clause if count == 1 else f"{clause} (×{count})" for clause, count in counts.items())
 
 
-def _clause(outcome: Outcome) -> str:
-    error = outcome.error
+def _clause(outcome: Outcome, error: Exception) -> str:
     named = isinstance(error, ProviderError) and error.target is not None
-    clause = " ".join(str(error).split()) or type(error).__name__
-    return clause if named else f"{outcome.target.name}: {clause}"
+    return _one_line(error) if named else f"{outcome.target.name}: {_one_line(error)}"
 
 
 def _hint(error: MloError) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from mlo import Router
+from mlo import ConfigError, Router
 
 from .options import UsageProblem
 from .run import note
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Aim", "Setup", "open_router"]
 
 DEMO = "mock"
+_DEMO_PACKAGE = "mlo_mock"
 
 
 @frozen(kw_only=True)
@@ -62,10 +64,12 @@ def open_router(setup: Setup) -> Router:
     Without any provider in the configuration it is a demo over the provider ``mock``, and standard error says so.
 
     Raises:
-        ConfigError: when the configuration is wrong.
+        ConfigError: when the configuration is wrong, or there is none and no ``mock`` either.
     """
     router = Router.from_file(None if setup.config is None else str(setup.config), profile=setup.profile)
     if not router.providers:
+        if find_spec(_DEMO_PACKAGE) is None:
+            raise ConfigError("providers", text("no_provider"), hint=text("no_provider.hint"))
         router.add_provider(DEMO, use=DEMO)
         note(text("demo"))
     return router

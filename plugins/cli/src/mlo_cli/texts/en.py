@@ -12,6 +12,8 @@ MESSAGES: Final = {
     "demo": """\
 demo: no provider is configured, so the built-in mock answers with an echo. To use a real one, for example:
   printf '[providers.local]\\nuse = "ollama"\\nmodel = "qwen3:8b"\\n' > mlo.toml && mlo health""",
+    "no_provider": "no provider is configured",
+    "no_provider.hint": "write an instance into mlo.toml, or install mlo-mock for a demo",
     # help
     "help.usage": "Usage:",
     "help.options": "Options",
@@ -105,8 +107,6 @@ fish:  mlo completion fish | source      in ~/.config/fish/config.fish""",
     "hint.Overloaded": "try later, or add another provider to the route",
     "hint.TransportFailed": "check the address and the network, then mlo health",
     "hint.DeadlineExceeded": "allow more with --deadline",
-    "hint.PluginNotFound": "mlo plugins list shows what is installed",
-    "hint.PluginLoadFailed": "mlo plugins doctor says more",
     # after an answer
     "remark.length": "note: the answer was cut at the token limit (--max-tokens)",
     "remark.content_filter": "the content filter of the provider refused",

@@ -12,6 +12,8 @@ MESSAGES: Final = {
     "demo": """\
 демо: провайдеры не настроены, отвечает встроенный mock (эхо). Как подключить настоящий, например:
   printf '[providers.local]\\nuse = "ollama"\\nmodel = "qwen3:8b"\\n' > mlo.toml && mlo health""",
+    "no_provider": "провайдеры не настроены",
+    "no_provider.hint": "опишите экземпляр в mlo.toml или установите mlo-mock для демонстрации",
     # help
     "help.usage": "Использование:",
     "help.options": "Параметры",
@@ -105,8 +107,6 @@ fish:  mlo completion fish | source      в ~/.config/fish/config.fish""",
     "hint.Overloaded": "попробуйте позже или добавьте в маршрут другого провайдера",
     "hint.TransportFailed": "проверьте адрес и сеть, затем mlo health",
     "hint.DeadlineExceeded": "дайте больше времени: --deadline",
-    "hint.PluginNotFound": "что установлено: mlo plugins list",
-    "hint.PluginLoadFailed": "подробности: mlo plugins doctor",
     # after an answer
     "remark.length": "внимание: ответ обрезан по пределу токенов (--max-tokens)",
     "remark.content_filter": "фильтр содержимого провайдера отказал в ответе",
