@@ -31,7 +31,7 @@ from .pools import Pools
 from .replies import JsonReply, StreamReply, decoded, first_header, read_body
 from .settings import HttpSettings
 from .tls import TlsConfig
-from .transport_errors import transport_failed
+from .transport_errors import TRANSPORT_ERRORS, transport_failed
 
 __all__ = ["HttpClient"]
 
@@ -211,7 +211,7 @@ class HttpClient:
         except httpx.LocalProtocolError:
             # its text shows the value: neither a message nor a cause may
             raise TransportFailed("a header of the request holds what HTTP does not allow", retryable=False) from None
-        except httpx.TransportError as error:
+        except TRANSPORT_ERRORS as error:
             raise transport_failed(error, timeouts, url) from error
         waits["read"] = timeouts.idle  # httpcore reads this dict again when it begins with the body
         response.request = request

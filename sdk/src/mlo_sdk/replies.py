@@ -16,7 +16,7 @@ from mlo.errors import ProtocolViolated
 from .ndjson import NdjsonParser
 from .settings import Timeouts
 from .sse import SseEvent, SseParser
-from .transport_errors import transport_failed
+from .transport_errors import TRANSPORT_ERRORS, transport_failed
 
 __all__ = ["JsonReply", "StreamReply"]
 
@@ -82,7 +82,7 @@ class StreamReply:
         try:
             async for piece in self._pieces:
                 yield piece
-        except httpx.RequestError as error:
+        except TRANSPORT_ERRORS as error:
             raise transport_failed(error, self._timeouts, self._response.request.url, body=True) from error
 
     async def sse(self) -> AsyncGenerator[SseEvent, None]:
@@ -138,7 +138,7 @@ class StreamReply:
         Waits a quarter of a second at most: then the connection is given up, not the answer.
         """
         with anyio.move_on_after(_DRAIN_SECONDS):
-            with suppress(httpx.RequestError):  # the answer was complete before
+            with suppress(*TRANSPORT_ERRORS):  # the answer was complete before
                 async for _ in self._pieces:
                     pass
 
@@ -150,7 +150,7 @@ class StreamReply:
             # the connection, unless all of the answer had arrived already.
             with anyio.CancelScope() as scope:
                 scope.cancel()
-                with suppress(httpx.RequestError):
+                with suppress(*TRANSPORT_ERRORS):
                     async for _ in self._pieces:
                         pass
         await self._pieces.aclose()
@@ -181,7 +181,7 @@ async def read_body(response: httpx.Response, timeouts: Timeouts) -> bytes:
     """
     try:
         return await response.aread()
-    except httpx.RequestError as error:
+    except TRANSPORT_ERRORS as error:
         raise transport_failed(error, timeouts, response.request.url, body=True) from error
     finally:
         if not response.is_closed:

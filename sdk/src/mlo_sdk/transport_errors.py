@@ -10,7 +10,10 @@ from mlo.errors import ProviderError, TransportFailed
 
 from .settings import Timeouts
 
-__all__ = ["transport_failed"]
+__all__ = ["TRANSPORT_ERRORS", "transport_failed"]
+
+TRANSPORT_ERRORS = (httpx.RequestError, ssl.SSLError)
+"""What sending and reading may raise. httpcore lets an alert that TLS 1.3 sends after the handshake through as it is."""
 
 
 def transport_failed(error: Exception, timeouts: Timeouts, url: httpx.URL, *, body: bool = False) -> ProviderError:
@@ -25,11 +28,12 @@ def transport_failed(error: Exception, timeouts: Timeouts, url: httpx.URL, *, bo
             f"the certificate of {where} is not trusted: {tls.verify_message} (name its CA under tls.ca_file)",
             retryable=False,
         )
+    if tls is not None:
+        hint = " (the server wants a client certificate: tls.client_cert)" if "CERTIFICATE_REQUIRED" in str(tls) else ""
+        return TransportFailed(f"no TLS connection to {where}: {tls}{hint}", retryable=not hint)
     match error:
         case httpx.ConnectTimeout():
             message = f"no connection to {where} within {timeouts.connect} s (http.timeouts.connect)"
-        case httpx.ConnectError() if tls is not None:
-            message = f"no TLS connection to {where}: {tls}"
         case httpx.ConnectError():
             message = f"cannot connect to {where}: {_reason(error)}; is the server running, is base_url right?"
         case httpx.ReadTimeout() if body:
