@@ -13,7 +13,7 @@ from .settings import Timeouts
 __all__ = ["TRANSPORT_ERRORS", "transport_failed"]
 
 TRANSPORT_ERRORS = (httpx.RequestError, ssl.SSLError)
-"""What sending and reading may raise. httpcore lets an alert that TLS 1.3 sends after the handshake through as it is."""
+"""What sending and reading may raise. httpcore lets through what TLS 1.3 reports after the handshake."""
 
 
 def transport_failed(error: Exception, timeouts: Timeouts, url: httpx.URL, *, body: bool = False) -> ProviderError:
