@@ -50,7 +50,7 @@ def run(example: Path, workplace: Path, text: str, *argv: str) -> int:
 
 def test_a_sound_configuration(example: Path, workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(example, workplace, GOOD, "config", "check") == 0
-    assert capsys.readouterr().out == "mlo.toml: 1 providers, 1 routes, 0 observers: ok\n"
+    assert capsys.readouterr().out == "mlo.toml: ok (providers: 1, routes: 1, observers: 0)\n"
 
 
 def test_all_mistakes_are_shown_with_the_file(
@@ -94,7 +94,7 @@ use = "exampel"
 
 def test_the_profile_decides(example: Path, workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(example, workplace, PROFILES, "--profile", "sound", "config", "check") == 0
-    assert capsys.readouterr().out == "mlo.toml, profile sound: 1 providers, 1 routes, 0 observers: ok\n"
+    assert capsys.readouterr().out == "mlo.toml, profile sound: ok (providers: 1, routes: 1, observers: 0)\n"
     assert run(example, workplace, PROFILES, "--profile", "strict", "config", "check") == 2
     assert "mlo-nowhere 1 is required (profiles.strict.plugins.require) but not installed" in capsys.readouterr().err
 

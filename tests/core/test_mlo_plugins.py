@@ -153,7 +153,7 @@ def test_doctor_of_a_sound_plugin(example: Path, capsys: pytest.CaptureFixture[s
     assert run("doctor", "example", folders=(example,)) == 0
     printed = capsys.readouterr().out
     assert "providers:example  mlo-example 1.0  loaded  " in printed
-    assert "note: here: all is well\nwarning: old key\n\n0 errors, 1 warnings\n" in printed
+    assert "note: here: all is well\nwarning: old key\n\nerrors: 0, warnings: 1\n" in printed
 
 
 def test_doctor_in_strict_mode_fails_on_warnings(example: Path) -> None:
@@ -198,7 +198,7 @@ def test_doctor_does_not_hang(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 def test_doctor_without_any_plugin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if "site-packages" not in entry])
     assert main(["plugins", "doctor"]) == 0
-    assert "0 errors" in capsys.readouterr().out
+    assert "errors: 0" in capsys.readouterr().out
 
 
 def test_hooks_are_listed(example: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve, frozen
+
 from mlo._audit import audit
 from mlo._config import load_settings, profiles_of
 from mlo._file import find_file
@@ -54,35 +56,34 @@ def _check(options: argparse.Namespace) -> int:
         say(text("no file"))
         return 0
     profiles: Sequence[str | None] = profiles_of(file) if options.all and file is not None else [None]
-    checks = [_checked(profile) for profile in profiles or [None]]
-    problems = _distinct([each for check in checks for each in check[1]])
-    warnings = list(dict.fromkeys(each for check in checks for each in check[2]))
+    checks = _told_once([_checked(profile) for profile in profiles or [None]])
     if options.json:
-        say_json(
-            {
-                "problems": [_problem_as_json(each) for each in problems],
-                "warnings": [_warning_as_json(each) for each in warnings],
-            }
-        )
+        problems = [_problem_as_json(each) for check in checks for each in check.problems]
+        warnings = [_warning_as_json(each) for check in checks for each in check.warnings]
+        say_json({"problems": problems, "warnings": warnings})
     else:
-        for finding in warnings:
-            complain(f"{text('warning')}: {finding.where}: {finding.message} ({finding.fix})")
-        for problem in problems:
-            complain(f"{text('error')}: {problem}")
-        for settings, faults, _ in checks:
-            if settings is not None and not faults:
-                say(_summary(settings))
-    if problems:
+        for check in checks:
+            _print(check)
+    if any(not check.sound for check in checks):
         return 2
-    return int(options.strict and bool(warnings))
+    return int(options.strict and any(check.warnings for check in checks))
 
 
-def _checked(profile: str | None) -> tuple[Settings | None, Sequence[ConfigError], Sequence[Finding]]:
-    """One profile: its settings, what is wrong and what is doubtful."""
+@frozen(kw_only=True)
+class Check:
+    """One profile: its settings if they could be read, what is wrong and what is doubtful."""
+
+    settings: Settings | None = None
+    problems: tuple[ConfigError, ...] = ()
+    warnings: tuple[Finding, ...] = ()
+    sound: bool = True
+
+
+def _checked(profile: str | None) -> Check:
     try:
         settings = load_settings(profile=profile)
     except ConfigError as error:
-        return None, error.problems or (error,), ()
+        return Check(problems=error.problems or (error,), sound=False)
     registry = PluginRegistry(settings.plugins)
     found = audit(settings, registry)
     problems = list(found.problems)
@@ -90,12 +91,28 @@ def _checked(profile: str | None) -> tuple[Settings | None, Sequence[ConfigError
         registry.check_strict()
     except PluginError as error:
         problems.append(ConfigError(settings.plugins.path, str(error), source=settings.source))
-    return settings, problems, found.warnings
+    return Check(settings=settings, problems=tuple(problems), warnings=found.warnings, sound=not problems)
 
 
-def _distinct(problems: Sequence[ConfigError]) -> list[ConfigError]:
-    """Profiles share tables, so the same mistake may come up under each."""
-    return list({str(problem): problem for problem in problems}.values())
+def _told_once(checks: Sequence[Check]) -> list[Check]:
+    """The checks without what an earlier one has said: profiles share tables."""
+    said: set[str] = set()
+    once = []
+    for check in checks:
+        problems = tuple(each for each in check.problems if str(each) not in said)
+        warnings = tuple(each for each in check.warnings if str(each) not in said)
+        said.update(map(str, (*problems, *warnings)))
+        once.append(evolve(check, problems=problems, warnings=warnings))
+    return once
+
+
+def _print(check: Check) -> None:
+    for finding in check.warnings:
+        complain(f"{text('warning')}: {finding.where}: {finding.message} ({finding.fix})")
+    for problem in check.problems:
+        complain(f"{text('error')}: {problem}")
+    if check.settings is not None and check.sound:
+        say(_summary(check.settings))
 
 
 def _summary(settings: Settings) -> str:

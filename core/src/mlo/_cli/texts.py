@@ -80,11 +80,11 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "no plugins": ("no plugins are installed", "плагины не установлены"),
     "no options": ("no options", "параметров нет"),
     "no implementers": ("nobody implements it", "никто не реализует"),
-    "doctor summary": ("{errors} errors, {warnings} warnings", "ошибок: {errors}, предупреждений: {warnings}"),
+    "doctor summary": ("errors: {errors}, warnings: {warnings}", "ошибок: {errors}, предупреждений: {warnings}"),
     "no file": ("no configuration file: nothing to check", "файла конфигурации нет: проверять нечего"),
     "check summary": (
-        "{source}{profile}: {providers} providers, {routes} routes, {observers} observers: ok",
-        "{source}{profile}: провайдеров {providers}, маршрутов {routes}, наблюдателей {observers}: ошибок нет",
+        "{source}{profile}: ok (providers: {providers}, routes: {routes}, observers: {observers})",
+        "{source}{profile}: ошибок нет (провайдеров: {providers}, маршрутов: {routes}, наблюдателей: {observers})",
     ),
     "in profile": (", profile {name}", ", профиль {name}"),
 }
