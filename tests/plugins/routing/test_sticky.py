@@ -47,6 +47,6 @@ def test_without_the_key_the_order_is_random() -> None:
 
 
 def test_another_key_may_decide() -> None:
-    strategy = Sticky(StickyOptions(key="user"))
+    strategy = Sticky(StickyOptions(by="user"))
     request = EmbeddingRequest(texts=("раз",), metadata={"user": "u-1"})
     assert len({tuple(order(strategy, request, PLACES)) for _ in range(10)}) == 1

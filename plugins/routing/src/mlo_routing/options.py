@@ -120,9 +120,9 @@ class CheapestOptions:
 
 @frozen(kw_only=True)
 class StickyOptions:
-    """``key`` names the entry of a request's ``metadata`` that decides. ``seed`` is for requests without it."""
+    """``by`` names the entry of a request's ``metadata`` that decides. ``seed`` is for requests without it."""
 
-    key: str = "session"
+    by: str = "session"
     seed: int | None = None
 
 

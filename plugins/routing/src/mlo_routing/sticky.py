@@ -22,7 +22,7 @@ class Sticky:
 
     def __init__(self, options: StickyOptions | None = None) -> None:
         options = options or StickyOptions()
-        self._key = options.key
+        self._key = options.by
         self._random = RandomOrder(RandomOptions(seed=options.seed))
 
     def route(self, request: Request, targets: Sequence[Target], /) -> Generator[Step, Sequence[Outcome], None]:
