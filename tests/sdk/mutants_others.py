@@ -13,7 +13,17 @@ import anyio
 import pytest
 from attrs import frozen
 
-from mlo.api import AuthScheme, AuthSpec, Credentials, Environment, Observer, ObserverSpec, Strategy, StrategySpec
+from mlo.api import (
+    AsyncSteps,
+    AuthScheme,
+    AuthSpec,
+    Credentials,
+    Environment,
+    Observer,
+    ObserverSpec,
+    Strategy,
+    StrategySpec,
+)
 from mlo.errors import AuthFailed
 from mlo.records import AttemptFailed, CallFinished, CallStarted, Record
 from mlo.routing import Outcome, Request, Step, Target
@@ -43,6 +53,31 @@ def strategy_spec(strategy: Callable[[], Strategy]) -> StrategySpec[NoOptions]:
 class TestHonestStrategy(StrategyContract):
     published = False
     spec = strategy_spec(InOrder)
+
+
+class Asking:
+    """May wait, since it is an asynchronous generator."""
+
+    async def route(self, request: Request, targets: Sequence[Target], /) -> AsyncSteps:
+        await anyio.sleep(0)
+        for target in targets:
+            yield Step((target,))
+
+
+class TestHonestAsyncStrategy(StrategyContract):
+    published = False
+    does_io = True
+    spec = strategy_spec(Asking)
+
+
+class NotAGenerator:
+    def route(self, request: Request, targets: Sequence[Target], /) -> Route:
+        return [Step((target,)) for target in targets]  # type: ignore[return-value]
+
+
+class TestNotAGenerator(StrategyContract):
+    published = False
+    spec = strategy_spec(NotAGenerator)
 
 
 class NeverEnds:
