@@ -216,6 +216,21 @@ def test_a_group_of_another_api_is_incompatible(tmp_path: Path) -> None:
         assert "mlo_example" not in sys.modules
 
 
+def test_a_module_may_serve_two_apis(tmp_path: Path) -> None:
+    folder = provider_dist(tmp_path)
+    info = folder / "mlo_example-1.0.dist-info" / "entry_points.txt"
+    info.write_text(info.read_text() + "[mlo.v2.providers]\nnewer = mlo_example.plugin\n")
+    with installed(folder):
+        assert PluginRegistry().provider("example").name == "example"
+
+
+def test_what_an_old_copy_promised_is_forgotten(tmp_path: Path) -> None:
+    new = provider_dist(tmp_path / "new", version="2.0")
+    old = provider_dist(tmp_path / "old", ids=["example", "gone"])
+    with installed(new, old):
+        assert PluginRegistry().provider("example").name == "example"
+
+
 def test_a_blocked_plugin_is_never_imported(tmp_path: Path) -> None:
     with installed(provider_dist(tmp_path)):
         registry = PluginRegistry(PluginPolicy(deny=("example",)))

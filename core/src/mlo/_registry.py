@@ -7,48 +7,30 @@ module that hangs while it is imported (``mlo plugins doctor`` imports in a proc
 
 from __future__ import annotations
 
-import inspect
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import attrs
-import pluggy
+from attrs import evolve
 
 from ._candidates import Candidate, discover
 from ._discovery import AnyKind, Kind, installed_version, load_object
 from ._explain import load_failed, one_line, unusable
+from ._pluggy import Hook, LoadedPlugins, Offers
 from ._policy import judge, unmet
 from .api import PLUGIN_API, AuthSpec, DoctorContext, Finding, ObserverSpec, ProviderSpec, Spec, StrategySpec
 from .errors import PluginConflict, PluginError, PluginIncompatible
-from .hookspecs import PROJECT, HookSpecs
 from .settings import PluginPolicy
 
 if TYPE_CHECKING:
     from ._doctor import Instances, Report
     from .api import Command
 
-__all__ = ["Hook", "PluginRegistry"]
+__all__ = ["PluginRegistry"]
 
 S = TypeVar("S", bound=Spec[Any])
-Offers = Mapping[tuple[Kind, str], Spec[Any]]
 
 _EVERYTHING = PluginPolicy()
-_HOOKS: Mapping[Kind, tuple[str, type[Spec[Any]]]] = {
-    "providers": ("mlo_providers", ProviderSpec),
-    "strategies": ("mlo_strategies", StrategySpec),
-    "auth": ("mlo_auth_schemes", AuthSpec),
-    "observers": ("mlo_observers", ObserverSpec),
-}
-
-
-@attrs.frozen(kw_only=True)
-class Hook:
-    """A hook as a plugin's author sees it. ``implementers`` are modules, or names of registered plugins."""
-
-    signature: str
-    about: str
-    implementers: tuple[str, ...]
 
 
 class PluginRegistry:
@@ -63,8 +45,7 @@ class PluginRegistry:
         self._locks: dict[str, threading.RLock] = {}
         self._found = None if candidates is None else tuple(candidates)
         self._judged: tuple[Candidate, ...] | None = None
-        self._plugins = pluggy.PluginManager(PROJECT)
-        self._plugins.add_hookspecs(HookSpecs)
+        self._plugins = LoadedPlugins()
         self._specs: dict[tuple[Kind, str], Spec[Any]] = {}
         self._offers: dict[str, Offers] = {}
         self._registered: set[str] = set()
@@ -131,12 +112,12 @@ class PluginRegistry:
             if name in self._offers:
                 raise PluginConflict(f"the plugin {name} is registered already", kind="plugins", plugin_id=name)
             offers = self._enter(row, plugin)
-            rows = [attrs.evolve(row, kind=kind, id=plugin_id) for kind, plugin_id in offers]
+            rows = [evolve(row, kind=kind, id=plugin_id) for kind, plugin_id in offers]
             before = self.candidates()
             judged = judge((*(self._found or ()), *rows), self.policy)
             clash = next((new for new in judged if new.value == name and new.verdict == "conflict"), None)
             if clash is not None:
-                self._plugins.unregister(plugin)
+                self._plugins.leave(name)
                 raise unusable(clash.kind, clash.id, judged, self.policy.path)
             self._offers[name] = offers
             self._registered.add(name)
@@ -203,10 +184,8 @@ class PluginRegistry:
 
     def ask_doctor(self, candidate: Candidate, context: DoctorContext) -> Sequence[Finding]:
         """What the hook ``mlo_doctor`` of a loaded plugin finds; a hook that raises is a finding itself."""
-        plugin = self._plugins.get_plugin(candidate.value)
-        caller = self._plugins.subset_hook_caller("mlo_doctor", self._all_but(plugin))
         try:
-            return [_finding(item) for answer in caller(context=context) for item in answer]
+            return self._plugins.findings(candidate.value, context)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a border, as in `_import`
             where = f"{candidate.kind}:{candidate.id} of {candidate.origin}"
             return [Finding(level="error", message=f"mlo_doctor failed: {one_line(error)}", where=where)]
@@ -216,7 +195,7 @@ class PluginRegistry:
         for row in self.candidates():
             if row.verdict == "available" and row.kind != "commands":
                 self.try_load(row)
-        return [_hook(name, self._plugins) for name in vars(HookSpecs) if name.startswith("mlo_")]
+        return self._plugins.hooks()
 
     def set_aside(self, value: str, reason: str) -> None:
         """Never import that module: every use of it fails with the reason."""
@@ -268,59 +247,44 @@ class PluginRegistry:
         """Register and ask for specs; leaves nothing behind when that fails."""
         try:
             _check_api(candidate, plugin)
-            self._plugins.register(plugin, name=candidate.value)
-            self._plugins.check_pending()
-            offers = self._ask(plugin)
+            offers = self._plugins.enter(candidate.value, plugin)
             self._check_promise(candidate, offers)
         except (Exception, SystemExit) as error:  # a border, as above
-            if self._plugins.is_registered(plugin):
-                self._plugins.unregister(plugin)
             self._failures[candidate.value] = error
             if isinstance(error, PluginIncompatible):
                 raise
             raise load_failed(candidate, error) from error
         return offers
 
-    def _ask(self, plugin: object) -> Offers:
-        """The specs that this plugin offers, asked of nobody else."""
-        others = self._all_but(plugin)
-        offers: dict[tuple[Kind, str], Spec[Any]] = {}
-        for kind, (hook, spec_type) in _HOOKS.items():
-            for answer in self._plugins.subset_hook_caller(hook, others)():
-                for spec in answer:
-                    _check_spec(hook, spec, spec_type)
-                    if (kind, spec.name) in offers:
-                        raise ValueError(f"{hook} offers {spec.name!r} twice")
-                    offers[kind, spec.name] = spec
-        return offers
-
-    def _all_but(self, plugin: object) -> list[object]:
-        return [other for other in self._plugins.get_plugins() if other is not plugin]
-
     def _check_promise(self, candidate: Candidate, offers: Offers) -> None:
-        """Entry points and specs must name the same ids: listing never imports, so metadata must tell the truth."""
-        promised = {(row.kind, row.id) for row in self._found or () if row.value == candidate.value}
-        if not promised:  # registered by a program: no entry points
-            return
+        fault = self._broken_promise(candidate, offers)
+        if fault:
+            self._plugins.leave(candidate.value)
+            raise LookupError(fault)
+
+    def _broken_promise(self, candidate: Candidate, offers: Offers) -> str:
+        """Where entry points and specs differ: listing never imports, so metadata must tell the truth.
+
+        What another distribution, or a copy of this one that is out of sight, says of the module is not its promise.
+        """
+        module = [
+            row
+            for row in self._found or ()
+            if row.value == candidate.value and row.api == candidate.api and row.verdict != "shadowed"
+        ]
+        promised = {(row.kind, row.id) for row in module if row.dist == candidate.dist}
         missing = sorted(f"{kind}:{plugin_id}" for kind, plugin_id in promised - set(offers) if kind != "commands")
-        extra = sorted(f"{kind}:{plugin_id}" for kind, plugin_id in set(offers) - promised)
         if missing:
-            raise LookupError(f"entry points without a spec of that name: {', '.join(missing)}")
-        if extra:
-            raise LookupError(f"specs without an entry point of that name: {', '.join(extra)}")
+            return f"entry points without a spec of that name: {', '.join(missing)}"
+        known = {(row.kind, row.id) for row in module}
+        extra = sorted(f"{kind}:{plugin_id}" for kind, plugin_id in set(offers) - known) if known else []
+        return f"specs without an entry point of that name: {', '.join(extra)}" if extra else ""
 
 
 def _typed(spec: Spec[Any], spec_type: type[S]) -> S:
     if not isinstance(spec, spec_type):  # checked when it was loaded
         raise TypeError(f"{spec.name!r} is not a {spec_type.__name__}")
     return spec
-
-
-def _check_spec(hook: str, spec: object, spec_type: type[Spec[Any]]) -> None:
-    if not isinstance(spec, spec_type):
-        raise TypeError(f"{hook} must give {spec_type.__name__} values, not {type(spec).__name__}")
-    if not attrs.has(spec.config):
-        raise TypeError(f"the config of {spec.name!r} must be an attrs class, not {spec.config!r}")
 
 
 def _check_api(candidate: Candidate, plugin: object) -> None:
@@ -339,23 +303,6 @@ def _check_api(candidate: Candidate, plugin: object) -> None:
                 version=candidate.version,
             )
     raise TypeError(f"mlo_api must be a pair of integers such as {PLUGIN_API}, not {wanted!r}")
-
-
-def _finding(item: object) -> Finding:
-    if not isinstance(item, Finding):
-        raise TypeError(f"mlo_doctor must give Finding values, not {type(item).__name__}")
-    return item
-
-
-def _hook(name: str, plugins: pluggy.PluginManager) -> Hook:
-    spec = getattr(HookSpecs, name)
-    signature = inspect.signature(spec)
-    parameters = [parameter for parameter in signature.parameters.values() if parameter.name != "self"]
-    return Hook(
-        signature=f"{name}{signature.replace(parameters=parameters)}".replace("'", ""),
-        about=inspect.getdoc(spec) or "",
-        implementers=tuple(sorted(each.plugin_name for each in getattr(plugins.hook, name).get_hookimpls())),
-    )
 
 
 def _plugin_name(plugin: object) -> str:
