@@ -60,10 +60,10 @@ class ChunkReader:
 
     def _delta(self, delta: Mapping[str, Any]) -> Iterator[Event]:
         content = delta.get("content")
-        if content:
-            yield TextDelta(content if isinstance(content, str) else text_of_content(content))
-        if len(delta) == 1:  # the common case: only content
-            return
+        if said := content if isinstance(content, str) else text_of_content(content):
+            yield TextDelta(said)
+            if len(delta) == 1:  # the common case
+                return
         if thought := text(delta, *REASONING_FIELDS):
             yield ReasoningDelta(thought)
         if refusal := text(delta, "refusal"):
