@@ -12,7 +12,7 @@ from attrs import field, frozen
 from jsonschema import Draft202012Validator
 
 from mlo import Secret
-from mlo._config import parse_settings
+from mlo._config import build_options, parse_settings
 from mlo._registry import PluginRegistry
 from mlo._schema import document_schema, options_schema
 from mlo.errors import ConfigError
@@ -94,6 +94,21 @@ def test_tuples_of_fixed_length() -> None:
     pair = options_schema(Options)["properties"]["pair"]
     assert pair["prefixItems"] == [{"type": "integer"}, {"type": "string"}]
     assert (pair["minItems"], pair["maxItems"]) == (2, 2)
+
+
+@frozen
+class Tree:
+    name: str
+    branches: tuple[Tree, ...] = ()
+    twin: Tree | None = None
+
+
+def test_a_class_that_holds_itself_comes_to_an_end() -> None:
+    properties = options_schema(Tree)["properties"]
+    assert properties["branches"]["items"] == {"type": "object"}
+    assert properties["twin"] == {"type": "object"}
+    built = build_options(Tree, {"name": "a", "twin": {"name": "b", "branches": [{"name": "c"}]}}, "p")
+    assert built.twin == Tree("b", (Tree("c"),))
 
 
 # the whole file
