@@ -51,7 +51,8 @@ class ComponentEnvironment:
                 hint = 'add a table such as auth = { use = "bearer", token = "env:TOKEN" }'
                 raise ConfigError(f"{self.path}.auth", "this provider needs an auth scheme", hint=hint)
             choice = wiring.choose_auth(ComponentSettings(use=default, path=f"{self.path}.auth"))
-        return await self._kernel.open_auth(wiring.auth(choice, self))
+        surroundings = ComponentEnvironment(self._kernel, name=self.instance, path=f"{self.path}.auth")
+        return await self._kernel.open_auth(wiring.auth(choice, surroundings))
 
 
 class RouteProvider:

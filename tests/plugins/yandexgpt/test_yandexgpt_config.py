@@ -53,6 +53,15 @@ async def test_no_auth_table_is_told() -> None:
             await router.route("Привет")
 
 
+@pytest.mark.anyio
+async def test_a_wrong_secret_is_found_where_it_stands() -> None:
+    async with Router() as router:
+        router.add_provider("y", use="yandexgpt", folder_id=FOLDER, auth={"use": "yandex-api-key", "key": "t1.token"})
+        with pytest.raises(ConfigError, match="an IAM token") as caught:
+            await router.route("Привет")
+    assert caught.value.path == "providers.y.auth.key"
+
+
 @pytest.mark.parametrize(
     ("text", "whole"),
     [
