@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -82,3 +82,37 @@ class TestOpenWeightSide(ProviderContract):
     @pytest.fixture
     def environment(self) -> Environment:
         return LoneEnvironment(scheme=StaticAuth({"authorization": f"Api-Key {KEY}"}))
+
+
+class TestApiKey(AuthContract):
+    spec = API_KEY
+    options: ClassVar[Mapping[str, Any]] = {"key": KEY}
+
+
+class IamServer:
+    """IAM as the auth contract sees it."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    @property
+    def issued(self) -> int:
+        return self._cloud.journal["iam exchanges"]
+
+    def refuse(self) -> None:
+        self._cloud.change(oauth_tokens=())
+
+    def allow(self) -> None:
+        self._cloud.change(oauth_tokens=(OAUTH,))
+
+
+class TestIam(AuthContract):
+    spec = IAM
+
+    @pytest.fixture
+    def table(self, cloud: Cloud) -> Mapping[str, Any]:
+        return {"oauth_token": OAUTH, "iam_url": cloud.url}
+
+    @pytest.fixture
+    def issuer(self, cloud: Cloud) -> IamServer:
+        return IamServer(cloud)
