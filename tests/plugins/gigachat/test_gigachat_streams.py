@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlo.api import Provider
-from mlo.errors import ProviderError, ServerFault, TransportFailed
+from mlo.errors import ProtocolViolated, ProviderError, ServerFault, TransportFailed
 from mlo.events import Event, Finished, Fold, TextDelta
 from mlo.requests import ChatRequest, Sampling
 from mlo.responses import FinishReason
 from mlo_emulators.gigachat import Emulator
 from mlo_gigachat import v1
 from mlo_gigachat.config import GigaChatConfig
+from mlo_gigachat.frames import StreamReader
 from mlo_gigachat.provider import open_gigachat
 from mlo_gigachat.reading import Reading
 from mlo_sdk.testing.surroundings import FixedAuth, LoneEnvironment, context
@@ -214,3 +215,54 @@ def test_the_second_version_reads_the_same_however_it_is_cut(sizes: list[int]) -
         chunks.append(rest[:size])
         rest = rest[size:]
     assert list(read(v2.ChunkReader(Reading()), [*chunks, rest])) == list(read(v2.ChunkReader(Reading()), [V2_TEXT]))
+
+
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+_ODD_FRAMES = st.sampled_from(
+    [
+        b'data: {"choices":[{"delta":{"content":"x","role":"assistant"},"index":0}],"created":1}\n\n',
+        b'data: {"choices":[{"delta":{"content": "spaced"},"index":0}],"created":1}\n\n',
+        b'data: {"choices":[{"delta":{"content":"other"},"index":0}],"created":2}\n\n',
+        b'data: {"choices":[{"delta":{"content":null},"index":0}],"created":1}\n\n',
+        b'data: {"choices":[{"delta":{"content":"a","b":"c"},"index":0}],"created":1}\n\n',
+        b'data: {"choices":[{"delta":{"reasoning_content":"\\"content\\":"},"index":0}],"created":1}\n\n',
+        b'event: x\ndata: {"choices":[{"delta":{"content":"named"},"index":0}],"created":1}\n\n',
+        b": comment\n\n",
+        b"\n",
+    ]
+)
+
+
+def _frame(text: str, *, escaped: bool) -> bytes:
+    written = json.dumps(text, ensure_ascii=escaped)
+    return f'data: {{"choices":[{{"delta":{{"content":{written}}},"index":0}}],"created":1}}\n\n'.encode()
+
+
+@given(
+    st.lists(
+        st.one_of(_ODD_FRAMES, st.builds(lambda text, escaped: _frame(text, escaped=escaped), _TEXTS, st.booleans()))
+    ),
+    st.integers(1, 200),
+)
+def test_the_short_way_reads_the_same_as_the_long_one(frames: list[bytes], size: int) -> None:
+    body = b"".join(frames) + V1_TEXT
+    long_way = v1.ChunkReader(Reading())
+    long_way.shortcut = None
+    chunks = [body[start : start + size] for start in range(0, len(body), size)]
+    short, long = read(v1.ChunkReader(Reading()), chunks), read(long_way, [body])
+    assert list(short) == list(long)
+
+
+def test_text_before_an_error_in_the_same_bytes_is_delivered() -> None:
+    body = _frame("раз", escaped=False) * 3 + b'data: {"status":500,"message":"x"}\n\n'
+    stream = StreamReader(v1.ChunkReader(Reading()))
+    assert text_of(list(stream.feed(body))) == "разразраз"
+    with pytest.raises(ServerFault):
+        stream.end()
+
+
+def test_a_chunk_that_is_no_json_is_a_violation() -> None:
+    stream = StreamReader(v1.ChunkReader(Reading()))
+    assert not stream.feed(b"data: {nonsense\n\n")
+    with pytest.raises(ProtocolViolated, match="not JSON"):
+        stream.end()

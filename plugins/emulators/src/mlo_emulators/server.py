@@ -38,6 +38,7 @@ __all__ = [
 
 _EXTENSION = "mlo.connection"
 _SHUTDOWN_SECONDS = 2
+_KEEP_ALIVE_SECONDS = 15
 _TICK_SECONDS = 0.02
 
 
@@ -242,6 +243,7 @@ def _config(app: Starlette, journal: Journal, tls: ServerTls | None) -> uvicorn.
         log_level="critical",  # cut streams are wanted here, not errors
         access_log=False,
         server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         ssl_certfile=tls.cert_file if tls else None,
         ssl_keyfile=tls.key_file if tls else None,

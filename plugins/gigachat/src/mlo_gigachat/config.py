@@ -23,6 +23,9 @@ SCOPES: tuple[Scope, ...] = ("GIGACHAT_API_PERS", "GIGACHAT_API_B2B", "GIGACHAT_
 """Individuals, companies that prepay, companies that pay as they go."""
 
 
+_KEEP_ALIVE = 10.0  # the servers say `Keep-Alive: timeout=15`; who reuses a connection later may lose a call
+
+
 def _names(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(names)
 
@@ -66,7 +69,7 @@ class GigaChatConfig:
     keep_uploads: bool = False
     verify_ssl: bool = True
     tls: TlsConfig = TlsConfig()
-    http: HttpSettings = HttpSettings()
+    http: HttpSettings = HttpSettings(keep_alive=_KEEP_ALIVE)
     extra: Mapping[str, Any] = field(factory=dict)
 
 

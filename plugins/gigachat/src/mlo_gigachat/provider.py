@@ -19,7 +19,6 @@ from mlo.responses import ChatResponse, Embeddings, Health
 from mlo_sdk.http import HttpClient
 from mlo_sdk.provider import BaseProvider
 from mlo_sdk.replies import StreamReply
-from mlo_sdk.sse import SseEvent
 
 from . import account, v1, v2
 from .auth import USER_AGENT
@@ -30,13 +29,13 @@ from .embeddings import embed
 from .errors import API_ERRORS
 from .facts import price_of
 from .files import FileStore
-from .reading import Reader, Reading, decoded, is_failure
+from .frames import StreamReader
+from .reading import Reader, Reading, failure_of, is_failure
 from .trust import effective_tls
-from .wire import Wire, as_int
+from .wire import Wire
 
 __all__ = ["GigaChatProvider", "open_gigachat"]
 
-_DONE = "[DONE]"
 _VERSION_SUFFIX = re.compile(r"/v\d+$")
 _STREAM_HEADERS = {"accept": "text/event-stream", "cache-control": "no-store"}
 
@@ -122,49 +121,32 @@ class GigaChatProvider(BaseProvider):
         call, body, reading = await self._prepared(request, stream=True)
         headers = {**_STREAM_HEADERS, **call.headers}
         async with self._client.stream("POST", self._chat_path, json=body, headers=headers) as reply:
-            if reply.content_type == "application/json":  # a failure with status 200, or a server that does not stream
+            if reply.content_type != "text/event-stream":  # a failure with status 200, or a server that does not stream
                 for event in events_of(self._response(await _whole(reply), reading, reply.request_id)):
                     yield event
                 return
-            async with aclosing(self._events(reply, reading)) as events:
-                async for event in events:
-                    yield event
-
-    async def _events(self, reply: StreamReply, reading: Reading) -> AsyncGenerator[Event, None]:
-        request_id = reply.request_id
-        reader = self._version.reader(evolve(reading, request_id=request_id))
-        try:
-            async with aclosing(reply.sse()) as frames:
-                async for frame in frames:
-                    if frame.data == _DONE:
-                        reader.done()
-                    else:
-                        for event in self._read(frame, reader, request_id):
+            stream = self._stream_reader(reading, reply.request_id)
+            try:
+                async with aclosing(reply.chunks()) as chunks:
+                    async for chunk in chunks:
+                        for event in stream.feed(chunk):
                             yield event
-                    if reader.ended:
-                        await reply.finish()
-                        break
-        except TransportFailed:
-            if not reader.complete:  # what is lost after the end of the answer does not matter
-                raise
-        if not reader.complete:
-            raise TransportFailed("the stream ended before the answer did", request_id=request_id)
-        for event in reader.end():
-            yield event
+                        if stream.ended:
+                            await reply.finish()
+                            break
+            except TransportFailed:
+                if not stream.complete:  # what is lost after the end of the answer does not matter
+                    raise
+            for event in stream.end():
+                yield event
 
-    def _read(self, frame: SseEvent, reader: Reader, request_id: str | None) -> Sequence[Event]:
-        chunk = decoded(frame.data, request_id)
-        if frame.event == "error" or is_failure(chunk):
-            raise self._failure(chunk, request_id)
-        return reader.feed(chunk, frame.event)
+    def _stream_reader(self, reading: Reading, request_id: str | None) -> StreamReader:
+        return StreamReader(self._version.reader(evolve(reading, request_id=request_id)), request_id)
 
     def _response(self, answer: Wire, reading: Reading, request_id: str | None) -> ChatResponse:
         if is_failure(answer):
-            raise self._failure(answer, request_id)
+            raise failure_of(answer, request_id)
         return self._version.response(answer, evolve(reading, request_id=request_id))
-
-    def _failure(self, data: Wire, request_id: str | None) -> ProviderError:
-        return self._client.failure(data, status=as_int(data.get("status")), request_id=request_id)
 
     async def _prepared(self, request: ChatRequest, *, stream: bool) -> tuple[Envelope, Wire, Reading]:
         call = envelope(request.extra, self._config)

@@ -6,19 +6,22 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from mlo.errors import ProtocolViolated
+from mlo.errors import ProtocolViolated, ProviderError
 from mlo.events import Event
 from mlo.messages import ToolCall
 from mlo.models import Price
 from mlo.responses import FinishReason, Usage
+from mlo_sdk.errors import Failure
 
 from .callids import new_call_id
 from .choices import Tools
-from .wire import Wire, as_mapping, as_text
+from .errors import API_ERRORS
+from .shortcut import TextShortcut
+from .wire import Wire, as_int, as_mapping, as_text
 
-__all__ = ["Reader", "Reading", "call_of", "counted", "decoded", "finish_of", "is_failure"]
+__all__ = ["Reader", "Reading", "call_of", "counted", "decoded", "failure_of", "finish_of", "is_failure"]
 
 _FINISH = {
     "stop": FinishReason.STOP,
@@ -54,8 +57,16 @@ class Reader(Protocol):
     def ended(self) -> bool:
         """Whether nothing that follows can matter."""
 
-    def feed(self, chunk: Wire, event: str = "message", /) -> Sequence[Event]:
-        """The events of one chunk, which came under the name ``event``."""
+    @property
+    def shortcut(self) -> TextShortcut | None:
+        """What reads chunks of nothing but text, if that is possible: their texts need no reading then."""
+
+    def feed_text(self, data: str, event: str = "message", /) -> Sequence[Event]:
+        """The events of one chunk, which came as ``data`` under the name ``event``.
+
+        Raises:
+            ProviderError: the failure that it is.
+        """
 
     def done(self) -> None:
         """The server said ``[DONE]``."""
@@ -98,11 +109,11 @@ def call_of(wire: Wire, state: object, reading: Reading) -> ToolCall:
     return ToolCall(id=new_call_id(as_text(state) or None), name=name, arguments=text)
 
 
-def decoded(text: str, request_id: str | None) -> Wire:
-    """One piece of a stream.
+def decoded(text: str, event: str, request_id: str | None) -> Wire:
+    """One piece of a stream, which came under the name ``event``.
 
     Raises:
-        ProtocolViolated: when it is not a JSON object.
+        ProviderError: the failure that it is; ``ProtocolViolated`` when it is not a JSON object.
     """
     try:
         data = json.loads(text)
@@ -110,6 +121,8 @@ def decoded(text: str, request_id: str | None) -> Wire:
         raise ProtocolViolated("a chunk is not JSON", sample=text[:_SAMPLE], request_id=request_id) from error
     if not isinstance(data, dict):
         raise ProtocolViolated("a chunk is not a JSON object", sample=text[:_SAMPLE], request_id=request_id)
+    if event == "error" or is_failure(data):
+        raise failure_of(data, request_id)
     return data
 
 
@@ -119,3 +132,9 @@ def is_failure(data: Mapping[str, Any]) -> bool:
         return True
     status = data.get("status")
     return isinstance(status, int) and status >= 400 and "message" in data
+
+
+def failure_of(data: Wire, request_id: str | None) -> ProviderError:
+    """The failure that :func:`is_failure` found, as the table of the API has it."""
+    known = Failure.of_body(data)
+    return API_ERRORS.error(evolve(known, status=as_int(data.get("status")), request_id=request_id))

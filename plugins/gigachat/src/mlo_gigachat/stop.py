@@ -21,10 +21,10 @@ class StopCutter:
         if self.hit or not self._stops:
             return "" if self.hit else text
         text = self._held + text
-        found = [place for stop in self._stops if (place := text.find(stop)) >= 0]
-        if found:
+        found = [(place + len(stop), place) for stop in self._stops if (place := text.find(stop)) >= 0]
+        if found:  # the one that is complete first counts, as it would for a model
             self.hit, self._held = True, ""
-            return text[: min(found)]
+            return text[: min(found)[1]]
         keep = max(self._possible(text, stop) for stop in self._stops)
         self._held = text[len(text) - keep :] if keep else ""
         return text[: len(text) - keep]

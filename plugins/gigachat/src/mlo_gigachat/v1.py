@@ -15,7 +15,8 @@ from mlo.responses import ChatResponse, FinishReason, Usage
 from .choices import Tools, effort, output_format, sampling_fields
 from .config import GigaChatConfig
 from .history import Line, lines
-from .reading import Reading, call_of, counted, finish_of
+from .reading import Reading, call_of, counted, decoded, finish_of
+from .shortcut import TextShortcut
 from .stop import StopCutter
 from .wire import Wire, as_int, as_mapping, as_text, first
 
@@ -117,7 +118,7 @@ class ChunkReader:
     A stream is complete once a finish reason was seen, or ``[DONE]``; it is ended once nothing more can matter.
     """
 
-    __slots__ = ("_calls", "_cutter", "_reading", "_reason", "_started", "_state", "_usage", "ended")
+    __slots__ = ("_calls", "_cutter", "_reading", "_reason", "_started", "_state", "_usage", "ended", "shortcut")
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
@@ -127,6 +128,7 @@ class ChunkReader:
         self._state: str | None = None
         self._usage: object = None
         self._calls = 0
+        self.shortcut = None if reading.stop else TextShortcut()
         self.ended = False
 
     @property
@@ -134,8 +136,19 @@ class ChunkReader:
         """Whether the answer is whole."""
         return self.ended or self._reason is not None
 
-    def feed(self, chunk: Wire, _event: str = "message", /) -> Sequence[Event]:
-        """The events of one chunk; version 1 gives them no names.
+    def feed_text(self, data: str, event: str = "message", /) -> Sequence[Event]:
+        """The events of one chunk as it came; version 1 names only errors.
+
+        Raises:
+            ProviderError: the failure that it is.
+        """
+        chunk = decoded(data, event, self._reading.request_id)
+        if self.shortcut is not None:
+            self.shortcut.learn(data, chunk)
+        return self.feed(chunk)
+
+    def feed(self, chunk: Wire) -> Sequence[Event]:
+        """The events of one chunk.
 
         Raises:
             ProtocolViolated: for a function call without a name.

@@ -15,7 +15,8 @@ from mlo.responses import ChatResponse, FinishReason, Usage
 from .choices import Tools, effort, output_format, sampling_fields
 from .config import GigaChatConfig
 from .history import Line, lines
-from .reading import Reading, call_of, counted, finish_of
+from .reading import Reading, call_of, counted, decoded, finish_of
+from .shortcut import TextShortcut
 from .stop import StopCutter
 from .wire import Wire, as_int, as_mapping, as_objects, as_text
 
@@ -114,7 +115,7 @@ class ChunkReader:
     There is no ``[DONE]`` in version 2: the event ``response.message.done`` ends the answer.
     """
 
-    __slots__ = ("_calls", "_cutter", "_reading", "_reason", "_started", "_state", "_usage", "ended")
+    __slots__ = ("_calls", "_cutter", "_reading", "_reason", "_started", "_state", "_usage", "ended", "shortcut")
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
@@ -124,12 +125,21 @@ class ChunkReader:
         self._state: str | None = None
         self._usage: object = None
         self._calls: list[str] = []
+        self.shortcut: TextShortcut | None = None  # its frames have a name in front
         self.ended = False
 
     @property
     def complete(self) -> bool:
         """Whether the answer is whole."""
         return self.ended
+
+    def feed_text(self, data: str, event: str = "message", /) -> Sequence[Event]:
+        """The events of one server-sent event as it came.
+
+        Raises:
+            ProviderError: the failure that it is.
+        """
+        return self.feed(decoded(data, event, self._reading.request_id), event)
 
     def feed(self, chunk: Wire, event: str = "message", /) -> Sequence[Event]:
         """The events of one server-sent event; its name may be missing.
