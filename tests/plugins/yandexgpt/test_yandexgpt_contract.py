@@ -13,11 +13,11 @@ from mlo.events import Event
 from mlo.models import Capability
 from mlo_sdk.auth.static import StaticAuth
 from mlo_sdk.ndjson import NdjsonParser
-from mlo_sdk.testing import Failure, LoneEnvironment, ProviderContract
+from mlo_sdk.testing import AuthContract, Failure, LoneEnvironment, ProviderContract
 from mlo_yandexgpt.answers import FrameReader
 from mlo_yandexgpt.plugin import mlo_auth_schemes, mlo_providers
 
-from .cloud import KEY, URI, Cloud, emulated, table
+from .cloud import KEY, OAUTH, URI, Cloud, emulated, table
 
 [SPEC] = mlo_providers()
 API_KEY, IAM = mlo_auth_schemes()

@@ -59,7 +59,7 @@ class FrameReader:
         Raises:
             ProtocolViolated: a frame that cannot be read, or that takes back text which was already passed on.
         """
-        frame = read_frame(document)
+        frame = read_frame(document, self._price)
         events: list[Event] = []
         if not self._started:
             self._started = True
@@ -70,7 +70,7 @@ class FrameReader:
         if frame.calls:
             events += tool_call_deltas(frame.calls)
         if frame.usage is not None:
-            events.append(UsageReported(with_cost(frame.usage, self._price)))
+            events.append(UsageReported(frame.usage))
         if self._cutter is not None and self._cutter.hit:
             self.finished = Finished(FinishReason.STOP, _raw(frame))
         elif frame.reason is not None:
@@ -152,7 +152,7 @@ def chat_response(
     Raises:
         ProtocolViolated: when it cannot be read, or is not final.
     """
-    frame = read_frame(document)
+    frame = read_frame(document, price)
     if frame.reason is None:
         raise ProtocolViolated(
             f"a whole answer with the status {frame.status or 'nothing'}, which is not final",
@@ -170,7 +170,7 @@ def chat_response(
     return ChatResponse(
         message=Message(role=Role.ASSISTANT, content=text, tool_calls=calls),
         finish_reason=reason,
-        usage=Usage() if frame.usage is None else with_cost(frame.usage, price),
+        usage=frame.usage or Usage(),
         model=model,
         request_id=request_id,
         raw=_raw(frame),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from mlo.errors import ProtocolViolated
+from mlo.models import Money, Price
 from mlo.responses import FinishReason, Usage
 
 __all__ = ["Frame", "number", "read_frame", "read_usage", "unwrapped"]
@@ -44,8 +45,8 @@ def unwrapped(document: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def read_frame(document: dict[str, Any]) -> Frame:
-    """Read one message of the completion method.
+def read_frame(document: dict[str, Any], price: Price | None = None) -> Frame:
+    """Read one message of the completion method; ``price`` is the model's.
 
     Raises:
         ProtocolViolated: when there is no alternative in it, or something is not of its type.
@@ -63,22 +64,34 @@ def read_frame(document: dict[str, Any]) -> Frame:
     if not isinstance(text, str) or not isinstance(status, str) or not all(isinstance(call, dict) for call in calls):
         raise _violated("text or status is not a string, or a call not an object", document)
     reason = None if status in _PARTIAL else _REASONS.get(status, FinishReason.OTHER)
-    return Frame(text, calls, status, reason, read_usage(result.get("usage")), result.get("modelVersion") or "")
+    return Frame(text, calls, status, reason, read_usage(result.get("usage"), price), result.get("modelVersion") or "")
 
 
-def read_usage(usage: Any) -> Usage | None:
-    """Token counts. ``completionTokens`` includes the hidden reasoning, as the common convention wants it."""
+def read_usage(usage: Any, price: Price | None = None) -> Usage | None:
+    """Token counts, with what they cost where tokens and price are known.
+
+    ``completionTokens`` includes the hidden reasoning, as the common convention wants it.
+    """
     if not usage:
         return None
     if not isinstance(usage, dict):
         raise _violated("`usage` is not an object", {"usage": usage})
-    details = usage.get("completionTokensDetails") or {}
+    prompt = number(usage.get("inputTextTokens"))
+    completion = number(usage.get("completionTokens"))
+    details = usage.get("completionTokensDetails")
     return Usage(
-        prompt_tokens=number(usage.get("inputTextTokens")),
-        completion_tokens=number(usage.get("completionTokens")),
+        prompt_tokens=prompt,
+        completion_tokens=completion,
         total_tokens=number(usage.get("totalTokens")),
-        reasoning_tokens=number(details.get("reasoningTokens")),
+        reasoning_tokens=number(details.get("reasoningTokens")) if isinstance(details, dict) else None,
+        cost=_cost(price, prompt, completion),
     )
+
+
+def _cost(price: Price | None, prompt: int | None, completion: int | None) -> Money | None:
+    if price is None or prompt is None or completion is None:
+        return None
+    return price.cost(prompt=prompt, completion=completion)
 
 
 def number(value: Any) -> int | None:
