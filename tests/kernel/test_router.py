@@ -25,13 +25,13 @@ from mlo.errors import (
     ServerFault,
     Unsupported,
 )
-from mlo.events import Event
-from mlo.models import Capability, ModelInfo
+from mlo.events import Event, UsageReported
+from mlo.models import Capability, ModelInfo, Money, Price
 from mlo.records import AttemptFailed, AttemptStarted, RouteDecided
 from mlo.requests import Prompt
-from mlo.responses import ChatResponse, Health
+from mlo.responses import ChatResponse, Health, Usage
 from mlo.routing import Outcome, Request, Step, Target
-from mlo.settings import BreakerSettings, RetrySettings, Settings
+from mlo.settings import BreakerSettings, ProviderSettings, RetrySettings, Settings
 from tests.kernel.harness import OBSERVED, routing
 from tests.kernel.scripted import Act, Recorder, Scripted
 
@@ -506,6 +506,36 @@ async def test_attempts_are_numbered_within_the_call() -> None:
     numbers = [record.attempt for record in recorder.of(AttemptStarted) if isinstance(record, AttemptStarted)]
     assert numbers == [1, 2]
     assert provider.contexts[0].attempt == 2
+
+
+async def test_errors_leave_the_routers_block_as_they_are() -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with Router():
+            raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_the_operators_price_makes_the_cost(*, stream: bool) -> None:
+    price = Price(prompt=2_000_000_000, completion=4_000_000_000, cached=500_000_000)
+    settings = Settings(providers={"m": ProviderSettings(use="mock", price=price, path="providers.m")})
+    async with Router(settings) as router:
+        if stream:
+            async with router.route_stream("один два три") as events:
+                usages = [event.usage async for event in events if isinstance(event, UsageReported)]
+            usage = events.response().usage
+            assert usages[-1] == usage
+        else:
+            usage = (await router.route("один два три")).usage
+    assert usage.prompt_tokens is not None
+    assert usage.completion_tokens is not None
+    assert usage.cost == Money(2_000 * usage.prompt_tokens + 4_000 * usage.completion_tokens)
+
+
+def test_a_cost_is_unknown_while_a_count_is() -> None:
+    price = Price(prompt=1_000_000, completion=3_000_000, cached=0)
+    assert Usage(prompt_tokens=3).priced(price).cost is None
+    assert Usage(prompt_tokens=3, completion_tokens=1, cached_tokens=2).priced(price).cost == Money(4)
+    assert str(Money(-1_500_000_000)) == "-1.500000000 RUB"
 
 
 async def test_only_provider_errors_know_a_target() -> None:

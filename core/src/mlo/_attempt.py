@@ -84,6 +84,16 @@ class Attempt:
         """The model to ask for: the request's own, else the target's."""
         return request.model or self.state.model
 
+    def priced(self, usage: Usage) -> Usage:
+        """``usage`` with its cost: at the operator's price if there is one, else at the plugin's unless it said it."""
+        own = self.state.instance.settings.price
+        if own is not None:
+            return usage.priced(own)
+        price = self.state.target.price
+        if price is None or usage.cost is not None or self.call.request.model not in {None, self.state.model}:
+            return usage
+        return usage.priced(price)
+
     def commit(self) -> None:
         """The first event of a stream is there."""
         self.first_event = monotonic() - self.started

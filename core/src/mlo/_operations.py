@@ -7,11 +7,12 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Protocol, TypeAlias, TypeVar, cast
 
 import anyio
+import attrs
 
 from ._attempt import Attempt, with_model
 from .api import Embedder
 from .errors import AnswerRejected, ProtocolViolated, Unsupported
-from .events import Event, Fold, Started
+from .events import Event, Fold, Started, UsageReported
 from .requests import ChatRequest, EmbeddingRequest
 from .responses import ChatResponse, Embeddings
 
@@ -42,6 +43,9 @@ class _Generate:
         request = attempt.call.request
         model = attempt.model_of(request)
         response = await provider.generate(cast("ChatRequest", with_model(request, model)), attempt.context())
+        usage = attempt.priced(response.usage)
+        if usage is not response.usage:
+            response = attrs.evolve(response, usage=usage)
         attempt.finish(response)
         _judge(response, accept)
         return response
@@ -62,6 +66,9 @@ class _Embed:
         request = attempt.call.request
         model = attempt.model_of(request)
         embeddings = await provider.embed(cast("EmbeddingRequest", with_model(request, model)), attempt.context())
+        usage = attempt.priced(embeddings.usage)
+        if usage is not embeddings.usage:
+            embeddings = attrs.evolve(embeddings, usage=usage)
         attempt.finish(embeddings)
         return embeddings
 
@@ -116,6 +123,8 @@ class _OpenStream:
         events: deque[Event] = deque()
         total = Fold()
         async for event in generator:
+            if type(event) is UsageReported:
+                event = UsageReported(attempt.priced(event.usage))  # noqa: PLW2901 - the same event, with its cost
             events.append(event)
             total.add(event)
         if not total.finished:

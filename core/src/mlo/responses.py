@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from .messages import Message, ToolCall
-from .models import Money
+from .models import Money, Price
 
 if TYPE_CHECKING:
     from .routing import Outcome
@@ -43,6 +43,14 @@ class Usage:
     total_tokens: int | None = None
     cost: Money | None = None
     source: Literal["vendor", "estimated"] = "vendor"
+
+    def priced(self, price: Price) -> Usage:
+        """The same with its cost at ``price``: unknown as long as a count of the two main kinds is."""
+        if self.prompt_tokens is None or self.completion_tokens is None:
+            return evolve(self, cost=None)
+        cached = self.cached_tokens or 0
+        fresh = max(0, self.prompt_tokens - cached)
+        return evolve(self, cost=price.cost(prompt=fresh, completion=self.completion_tokens, cached=cached))
 
 
 @frozen(kw_only=True)

@@ -19,7 +19,7 @@ from ._call import Call, Status
 from ._executor import execute
 from ._operations import OPEN_STREAM, close_source
 from .errors import CallCancelled, DeadlineExceeded, MloError, ProviderError, StreamInterrupted
-from .events import Event, Finished, Fold
+from .events import Event, Finished, Fold, UsageReported
 from .records import EventSeen
 from .requests import ChatRequest
 from .responses import ChatResponse
@@ -122,6 +122,8 @@ class Stream:
             event = await self._next(self._generator)
         else:
             event = await self._first()
+        if isinstance(event, UsageReported) and self._attempt is not None:
+            event = UsageReported(self._attempt.priced(event.usage))
         self._fold.add(event)
         if self._tells_events:
             self._tell(event)
