@@ -30,6 +30,10 @@ def open_transport(url: httpx.URL, settings: HttpSettings, tls: TlsConfig, path:
     # an http:// server never needs the roots, which take 20 ms to load
     context = tls.ssl_context(f"{prefix}tls") if url.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     proxy = proxy_for(url, settings)
+    if settings.transport == "direct" and proxy is None:
+        from .direct import DirectTransport  # noqa: PLC0415 - loaded when chosen
+
+        return DirectTransport(context, settings)
     if settings.transport == "aiohttp":
         return _aiohttp(context, settings, proxy, f"{prefix}http.transport")
     limits = httpx.Limits(

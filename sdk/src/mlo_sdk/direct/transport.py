@@ -1,0 +1,144 @@
+"""A pool of connections behind httpx's transport interface."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterable
+from typing import Self
+
+import anyio
+import httpx
+
+from mlo_sdk.settings import HttpSettings
+
+from .connection import Connection, Waits, connect
+from .http1 import ResponseReader, request_bytes
+
+__all__ = ["DirectTransport"]
+
+
+class DirectTransport(httpx.AsyncBaseTransport):
+    """HTTP/1.1 over pooled connections; made and closed in the event loop that uses it. Knows no proxies."""
+
+    def __init__(self, context: ssl.SSLContext, settings: HttpSettings) -> None:
+        self._context = context
+        self._settings = settings
+        self._idle: list[Connection] = []
+        self._slots = None if settings.max_connections is None else anyio.Semaphore(settings.max_connections)
+        self._closed = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The answer to ``request``; its body is read as it is asked for.
+
+        Raises:
+            httpx.TransportError: as httpx's own transport does.
+        """
+        waits: Waits = request.extensions.get("timeout", {})
+        data = request_bytes(request, await _body_of(request))
+        if self._slots is not None:
+            await self._slots.acquire()
+        exchange = _Exchange(self, waits, ResponseReader(request.method))
+        try:
+            await exchange.begin(await self._connection(request.url, waits), data)
+        except BaseException:
+            await exchange.aclose()
+            raise
+        head = exchange.reader.head
+        if head is None:
+            raise httpx.RemoteProtocolError("no head")
+        return httpx.Response(head.status, headers=list(head.headers), stream=exchange, request=request)
+
+    async def _connection(self, url: httpx.URL, waits: Waits) -> Connection:
+        origin = (url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
+        oldest = anyio.current_time() - self._settings.keep_alive
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.origin == origin and connection.idle_since >= oldest and not connection.is_dead():
+                return connection
+            await connection.drop()
+        return await connect(origin, self._context, waits)
+
+    async def give_back(self, connection: Connection | None, *, reusable: bool) -> None:
+        """Take a connection back, to use it again or to close it; ``None`` if there never was one."""
+        if self._slots is not None:
+            self._slots.release()
+        if connection is None:
+            return
+        if not reusable or self._closed or len(self._idle) >= self._settings.max_idle:
+            await connection.drop()
+            return
+        connection.idle_since = anyio.current_time()
+        self._idle.append(connection)
+
+    async def aclose(self) -> None:
+        """Close all connections that are not in use; those in use are closed when they are given back."""
+        self._closed = True
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            await connection.drop()
+
+
+class _Exchange(httpx.AsyncByteStream):
+    """One request and its answer; as a stream, the answer's body.
+
+    An iterator of its own and not a generator: one that is dropped half read leaves nothing behind.
+    """
+
+    def __init__(self, transport: DirectTransport, waits: Waits, reader: ResponseReader) -> None:
+        self.reader = reader
+        self._transport, self._waits = transport, waits
+        self._connection: Connection | None = None
+        self._first = b""
+        self._over = False
+
+    async def begin(self, connection: Connection, data: bytes) -> None:
+        """Send the request and read up to the end of the answer's head."""
+        self._connection = connection
+        await connection.send(data, self._waits)
+        while self.reader.head is None:
+            self._first = await self._next(connection)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._first:
+            piece, self._first = self._first, b""
+            return piece
+        while not self.reader.complete and self._connection is not None and not self._over:
+            try:
+                piece = await self._next(self._connection)
+            except BaseException:
+                await self.aclose()
+                raise
+            if piece:
+                return piece
+        raise StopAsyncIteration
+
+    async def _next(self, connection: Connection) -> bytes:
+        data = await connection.receive(self._waits)
+        piece = b""
+        if data:
+            piece = self.reader.feed(data)
+        else:
+            self.reader.end()
+        if self.reader.complete:
+            await self._finish(reusable=self.reader.reusable)
+        return piece
+
+    async def _finish(self, *, reusable: bool) -> None:
+        if not self._over:
+            self._over = True
+            await self._transport.give_back(self._connection, reusable=reusable)
+
+    async def aclose(self) -> None:
+        """Close the connection unless the answer was read to its end."""
+        await self._finish(reusable=False)
+
+
+async def _body_of(request: httpx.Request) -> bytes:
+    stream = request.stream
+    if not isinstance(stream, AsyncIterable):
+        raise httpx.LocalProtocolError("the body of a request must be asynchronous", request=request)
+    pieces = [piece async for piece in stream]
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
