@@ -1,0 +1,1 @@
+"""A LangChain chat model and embeddings over routes."""
