@@ -109,6 +109,7 @@ _BODIES: dict[str, tuple[object, str | None, str]] = {
     "vllm": ({"object": "error", "message": "No", "type": "BadRequestError", "code": 400}, "BadRequestError", "No"),
     "gigachat": ({"status": 401, "message": "Token has expired"}, "401", "Token has expired"),
     "yandex": ({"error": {"grpcCode": 16, "httpCode": 401, "message": "No"}}, "16", "No"),
+    "yandex unary": ({"error": "No", "code": 16, "message": "No!", "details": []}, "16", "No!"),
     "text": ({"error": "model not found"}, None, "model not found"),
     "oauth": ({"error": "invalid_client", "error_description": "No"}, "invalid_client", "No"),
     "fastapi text": ({"detail": "No"}, None, "No"),

@@ -68,17 +68,17 @@ def test_tool_calls() -> None:
     ]
     found = response({"content": "", "tool_calls": calls})
     assert found.finish_reason is FinishReason.TOOL_CALLS  # although the server says "stop"
-    assert found.tool_calls == (
-        ToolCall(id="c1", name="add", arguments='{"a":1}'),
-        ToolCall(id="call_1", name="sub", arguments='{"a":"б"}'),
-        ToolCall(id="call_2", name="now", arguments="{}"),
-    )
+    first, second, third = found.tool_calls
+    assert first == ToolCall(id="c1", name="add", arguments='{"a":1}')
+    assert (second.name, second.arguments) == ("sub", '{"a":"б"}')
+    assert (third.name, third.arguments) == ("now", "{}")
+    assert len({"", second.id, third.id}) == 3
 
 
 def test_ids_of_calls_that_the_server_does_not_keep_apart_are_replaced() -> None:
     calls = [{"id": "add", "function": {"name": "add"}}] * 2
-    found = response_of(answer({"tool_calls": calls}), Dialect(unique_call_ids=True))
-    assert [call.id for call in found.tool_calls] == ["call_0", "call_1"]
+    turns = [response_of(answer({"tool_calls": calls}), Dialect(unique_call_ids=True)) for _ in range(2)]
+    assert len({call.id for turn in turns for call in turn.tool_calls} - {"add"}) == 4
 
 
 _REASONS: dict[str, tuple[object, FinishReason]] = {

@@ -5,6 +5,7 @@ Needs the extra ``mlo-sdk[aiohttp]``; chosen by ``http.transport = "aiohttp"``.
 
 from __future__ import annotations
 
+import io
 import ssl
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from .settings import HttpSettings
 __all__ = ["AiohttpTransport"]
 
 _MAX_HEADER_BYTES = 65_536
+_LARGE_BODY_BYTES = 2**20
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
@@ -52,7 +54,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                     request.method,
                     URL(str(request.url), encoded=True),
                     headers=request.headers.multi_items(),
-                    data=request.content or None,
+                    data=_payload(request.content),
                     allow_redirects=False,
                     timeout=timeout,
                 )
@@ -87,6 +89,13 @@ class _Body(httpx.AsyncByteStream):
             self._answer.release()
         else:
             self._answer.close()
+
+
+def _payload(body: bytes) -> bytes | io.BytesIO | None:
+    """Aiohttp warns of large bodies in one piece, and sends them in one; a file it sends in pieces."""
+    if len(body) > _LARGE_BODY_BYTES:
+        return io.BytesIO(body)
+    return body or None
 
 
 @contextmanager

@@ -214,7 +214,9 @@ def _described(data: object) -> tuple[str | None, str]:
         return _described(inner)
     message = _first_text(data, "message", "detail", "error_description")
     if isinstance(inner, str):  # {"error": "text"}; of an OAuth server {"error": "code", "error_description": "text"}
-        return (inner, message) if message else (_code(data), inner)
+        if not message:
+            return _code(data), inner
+        return (_code(data) if "code" in data else inner), message  # with a code of its own it is Yandex Cloud's
     return _code(data), message or ""
 
 

@@ -18,7 +18,7 @@ from .settings import Timeouts
 from .sse import SseEvent, SseParser
 from .transport_errors import TRANSPORT_ERRORS, transport_failed
 
-__all__ = ["JsonReply", "StreamReply"]
+__all__ = ["JsonReply", "StreamReply", "decoded", "first_header", "read_body"]
 
 _SAMPLE = 200
 _DRAIN_SECONDS = 0.25
@@ -92,12 +92,19 @@ class StreamReply:
             TransportFailed: as for :meth:`chunks`.
             ProtocolViolated: when the body is HTML, or an event is absurdly large.
         """
+        async with aclosing(self.sse_batches()) as batches:
+            async for batch in batches:
+                for event in batch:
+                    yield event
+
+    async def sse_batches(self) -> AsyncGenerator[list[SseEvent], None]:
+        """Like :meth:`sse`, but all events that a piece of the body completes at once: cheaper, and never later."""
         self._refuse_html()
         parser = SseParser()
         async with aclosing(self.chunks()) as chunks:
             async for chunk in chunks:
-                for event in parser.feed(chunk):
-                    yield event
+                if batch := parser.feed(chunk):
+                    yield batch
 
     async def ndjson(self) -> AsyncGenerator[dict[str, Any], None]:
         """The body as JSON objects, one a line.

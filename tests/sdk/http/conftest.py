@@ -9,7 +9,10 @@ import pytest
 
 from mlo_sdk import HttpClient, HttpSettings, Timeouts
 
+Transport = Literal["direct", "httpx", "aiohttp"]
 _SURROUNDINGS = {
+    "asyncio-direct": (("asyncio", {"use_uvloop": False}), "direct"),
+    "trio-direct": (("trio", {}), "direct"),
     "asyncio-httpx": (("asyncio", {"use_uvloop": False}), "httpx"),
     "asyncio-aiohttp": (("asyncio", {"use_uvloop": False}), "aiohttp"),
     "trio-httpx": (("trio", {}), "httpx"),
@@ -27,7 +30,7 @@ def anyio_backend(surroundings: tuple[object, str]) -> object:
 
 
 @pytest.fixture
-def transport(surroundings: tuple[object, Literal["httpx", "aiohttp"]]) -> Literal["httpx", "aiohttp"]:
+def transport(surroundings: tuple[object, Transport]) -> Transport:
     return surroundings[1]
 
 
@@ -35,7 +38,7 @@ ClientOf = Callable[..., HttpClient]
 
 
 @pytest.fixture
-def client_of(transport: Literal["httpx", "aiohttp"]) -> ClientOf:
+def client_of(transport: Transport) -> ClientOf:
     """A client with the transport under test."""
 
     def make(url: str, *, timeouts: Timeouts | None = None, **options: Any) -> HttpClient:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import gzip
 import socket
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -10,6 +12,7 @@ from mlo.api import Credentials
 from mlo.errors import (
     AuthFailed,
     ConfigError,
+    ContextTooLong,
     InvalidRequest,
     MloError,
     ModelNotFound,
@@ -108,6 +111,36 @@ async def test_an_error_page_is_shown_in_short(client_of: ClientOf) -> None:
         async with client_of(server.url) as client:
             with pytest.raises(ServerFault, match="502 Bad gateway"):
                 await client.request("GET", "/")
+
+
+async def test_a_large_request_that_is_refused_before_it_is_read(client_of: ClientOf) -> None:
+    """The answer of a server that closes at once may be lost on the way; what it was is not: a transport failure."""
+    refusal = whole_json({"error": "too large"}, "connection: close", status=413)
+    with early(refusal) as url:
+        async with client_of(url) as client:
+            with pytest.raises((ContextTooLong, TransportFailed)):
+                await client.request("POST", "/", content=b"x" * 20_000_000)
+
+
+@contextmanager
+def early(answer: bytes) -> Iterator[str]:
+    """A server that answers as soon as it sees the head of a request, and closes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(answer)
+                connection.shutdown(socket.SHUT_WR)
+                connection.settimeout(5)
+                with suppress(OSError):
+                    connection.recv(1000)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join()
 
 
 async def test_the_status_counts_when_the_error_body_is_cut(client_of: ClientOf) -> None:

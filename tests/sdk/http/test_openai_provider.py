@@ -77,11 +77,23 @@ async def test_a_stream(client_of: ClientOf) -> None:
     assert server.requests[0].headers["accept"] == "text/event-stream"
 
 
+async def test_what_came_before_an_error_is_delivered(client_of: ClientOf) -> None:
+    seen = []
+    with serving(lambda _: cut(piece("a") + piece("b") + frame(_ERROR))) as server:
+        async with client_of(server.url) as client:
+            stream = OpenAICompatProvider(client, model="m").generate_stream(request(), _CONTEXT)
+            with pytest.raises(QuotaExhausted):
+                async with aclosing(stream) as events:
+                    async for event in events:
+                        seen.append(event)
+    assert seen[1:] == [TextDelta("a"), TextDelta("b")]
+
+
 async def test_streams_share_a_connection(client_of: ClientOf) -> None:
     with serving(good_stream) as server:
         async with client_of(server.url) as client:
             provider = OpenAICompatProvider(client, model="m")
-            for _ in range(5):
+            for _ in range(20):
                 await stream_of(provider)
     assert server.connections == 1
 

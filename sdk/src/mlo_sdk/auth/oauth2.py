@@ -16,7 +16,7 @@ from .config import OAuth2Config
 from .static import basic_header, header_text
 from .tokens import TokenSource, shared_cell
 
-__all__ = ["TOKEN_ERRORS", "open_oauth2"]
+__all__ = ["TOKEN_ERRORS", "bearer_credentials", "open_oauth2"]
 
 TOKEN_ERRORS = ErrorTable(by_status=dict.fromkeys((400, 403, 404, 405, 422), AuthFailed))
 """The error table of a token endpoint: whatever it refuses, credentials cannot be had."""

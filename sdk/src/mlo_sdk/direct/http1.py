@@ -17,6 +17,7 @@ __all__ = ["Head", "ResponseReader", "request_bytes"]
 
 _MOST_HEAD_BYTES: Final = 65_536
 _MOST_LINE_BYTES: Final = 4_096
+_MOST_LENGTH_DIGITS: Final = 18
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?: [^\r\n]*)?")
 _HEADER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*?)[ \t]*")
@@ -138,7 +139,7 @@ class ResponseReader:
             self._framing = _Framing.CHUNKED
         elif lengths:
             length = lengths.pop()
-            if lengths or not length.isdigit():
+            if lengths or not length.isdigit() or len(length) > _MOST_LENGTH_DIGITS:
                 raise httpx.RemoteProtocolError("the length of the answer is contradictory")
             self._framing, self._left = _Framing.LENGTH, int(length)
             self.complete = self._left == 0

@@ -49,7 +49,7 @@ class DirectTransport(httpx.AsyncBaseTransport):
         return httpx.Response(head.status, headers=list(head.headers), stream=exchange, request=request)
 
     async def _connection(self, url: httpx.URL, waits: Waits) -> Connection:
-        origin = (url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
+        origin = (url.scheme, url.raw_host.decode("ascii"), url.port or (443 if url.scheme == "https" else 80))
         oldest = anyio.current_time() - self._settings.keep_alive
         while self._idle:
             connection = self._idle.pop()
@@ -90,11 +90,24 @@ class _Exchange(httpx.AsyncByteStream):
         self._connection: Connection | None = None
         self._first = b""
         self._over = False
+        self._spoilt = False
 
     async def begin(self, connection: Connection, data: bytes) -> None:
         """Send the request and read up to the end of the answer's head."""
         self._connection = connection
-        await connection.send(data, self._waits)
+        try:
+            await connection.send(data, self._waits)
+        except httpx.WriteError as unsent:
+            # some servers refuse a large request before all of it has come, and close: their answer says why
+            self._spoilt = True
+            try:
+                await self._read_head(connection)
+            except httpx.TransportError:
+                raise unsent from unsent.__cause__
+        else:
+            await self._read_head(connection)
+
+    async def _read_head(self, connection: Connection) -> None:
         while self.reader.head is None:
             self._first = await self._next(connection)
 
@@ -129,7 +142,7 @@ class _Exchange(httpx.AsyncByteStream):
     async def _finish(self, *, reusable: bool) -> None:
         if not self._over:
             self._over = True
-            await self._transport.give_back(self._connection, reusable=reusable)
+            await self._transport.give_back(self._connection, reusable=reusable and not self._spoilt)
 
     async def aclose(self) -> None:
         """Close the connection unless the answer was read to its end."""

@@ -8,7 +8,7 @@ from typing import Any
 from mlo.events import Event, Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta, UsageReported
 
 from .dialect import Dialect
-from .from_wire import REASONING_FIELDS, finish_reason, raw_of, usage_of
+from .from_wire import REASONING_FIELDS, call_id_of, finish_reason, raw_of, usage_of
 from .wire import json_text, list_of_mappings, mapping, number, text, text_of_content
 
 __all__ = ["ChunkReader"]
@@ -79,10 +79,9 @@ class ChunkReader:
         opened = index == len(self._calls)
         if opened:
             self._calls.append(call_id)
-        ours = f"call_{index}" if self._dialect.unique_call_ids or call_id is None else call_id
         return ToolCallDelta(
             index=index,
-            id=ours if opened else None,
+            id=call_id_of(call_id, self._dialect) if opened else None,
             name=name if opened else None,
             arguments=json_text(function.get("arguments")),
         )

@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from sys import byteorder
 from typing import Any
+from uuid import uuid4
 
 from mlo.errors import ProtocolViolated
 from mlo.messages import Message, Role, ToolCall
@@ -17,7 +18,16 @@ from mlo.responses import ChatResponse, Embeddings, FinishReason, Usage
 from .dialect import Dialect
 from .wire import json_text, list_of_mappings, mapping, number, text, text_of_content
 
-__all__ = ["REASONING_FIELDS", "embeddings_of", "finish_reason", "models_of", "raw_of", "response_of", "usage_of"]
+__all__ = [
+    "REASONING_FIELDS",
+    "call_id_of",
+    "embeddings_of",
+    "finish_reason",
+    "models_of",
+    "raw_of",
+    "response_of",
+    "usage_of",
+]
 
 REASONING_FIELDS = ("reasoning_content", "reasoning")
 """Where servers put the model's thinking: the first is DeepSeek's and vLLM's, the second OpenRouter's and Ollama's."""
@@ -45,7 +55,7 @@ def response_of(answer: Mapping[str, Any], dialect: Dialect, request_id: str | N
     if choice is None or not isinstance(choice.get("message"), dict):
         raise ProtocolViolated("the answer has no choices", sample=json_text(dict(answer))[:200], request_id=request_id)
     message = choice["message"]
-    calls = tuple(_call(call, index, dialect) for index, call in enumerate(list_of_mappings(message, "tool_calls")))
+    calls = tuple(_call(call, dialect) for call in list_of_mappings(message, "tool_calls"))
     refusal = text(message, "refusal")
     return ChatResponse(
         message=Message(
@@ -136,11 +146,18 @@ def models_of(answer: Mapping[str, Any], provider: str = "") -> tuple[ModelInfo,
     )
 
 
-def _call(call: Mapping[str, Any], index: int, dialect: Dialect) -> ToolCall:
+def call_id_of(theirs: str | None, dialect: Dialect) -> str:
+    """The id of a tool call: the server's, or a new one that no other turn of the conversation has."""
+    return f"call_{uuid4().hex}" if theirs is None or dialect.unique_call_ids else theirs
+
+
+def _call(call: Mapping[str, Any], dialect: Dialect) -> ToolCall:
     function = mapping(call, "function")
-    name = text(function, "name") or ""
-    vendor_id = None if dialect.unique_call_ids else text(call, "id")
-    return ToolCall(id=vendor_id or f"call_{index}", name=name, arguments=json_text(function.get("arguments")) or "{}")
+    return ToolCall(
+        id=call_id_of(text(call, "id"), dialect),
+        name=text(function, "name") or "",
+        arguments=json_text(function.get("arguments")) or "{}",
+    )
 
 
 def _vectors(answer: Mapping[str, Any]) -> list[tuple[float, ...]]:

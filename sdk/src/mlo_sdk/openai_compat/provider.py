@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 
 from mlo.api import CallContext
@@ -83,33 +83,48 @@ class OpenAICompatProvider(BaseProvider):
         """
         wire = chat_to_wire(request, self._named(request.model or self._model), self._dialect, stream=True)
         headers = {"accept": "text/event-stream", **self._call_headers(ctx)}
-        async with self._client.stream("POST", self._dialect.chat_path, json=wire, headers=headers) as reply:
-            if reply.content_type == "application/json":  # a server that does not stream, or an error with status 200
-                for event in events_of(await self._unstreamed(reply)):
-                    yield event
-                return
-            async with aclosing(self._streamed(reply)) as events:
-                async for event in events:
+        path = self._dialect.chat_path
+        async with (
+            self._client.stream("POST", path, json=wire, headers=headers) as reply,
+            aclosing(self._batches(reply)) as batches,
+        ):
+            async for batch in batches:
+                for event in batch:
                     yield event
 
-    async def _streamed(self, reply: StreamReply) -> AsyncGenerator[Event, None]:
+    async def _batches(self, reply: StreamReply) -> AsyncGenerator[Iterable[Event], None]:
+        if reply.content_type == "application/json":  # a server that does not stream, or an error with status 200
+            yield events_of(await self._unstreamed(reply))
+            return
         reader = ChunkReader(self._dialect, reply.request_id)
         done = False
         try:
-            async with aclosing(reply.sse()) as frames:
-                async for frame in frames:
-                    if frame.data == _DONE:
-                        done = True
+            async with aclosing(reply.sse_batches()) as batches:
+                async for frames in batches:
+                    events: list[Event] = []
+                    try:
+                        done = self._read(frames, reader, events, reply)
+                    except ProviderError:
+                        yield events  # what came before the error was said
+                        raise
+                    yield events
+                    if done:
                         await reply.finish()
                         break
-                    for event in reader.events(self._chunk(frame, reply)):
-                        yield event
         except TransportFailed:
             if self._dialect.needs_done or not reader.complete:
                 raise
         if not done and (self._dialect.needs_done or not reader.complete):
             raise TransportFailed("the stream ended before the answer did", request_id=reply.request_id)
-        yield reader.finished()
+        yield (reader.finished(),)
+
+    def _read(self, frames: list[SseEvent], reader: ChunkReader, events: list[Event], reply: StreamReply) -> bool:
+        """Add the events of the frames; whether the last frame of all was among them."""
+        for frame in frames:
+            if frame.data == _DONE:
+                return True
+            events.extend(reader.events(self._chunk(frame, reply)))
+        return False
 
     def _chunk(self, frame: SseEvent, reply: StreamReply) -> Wire:
         try:

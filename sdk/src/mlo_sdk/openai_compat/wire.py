@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
-__all__ = ["Wire", "list_of_mappings", "mapping", "number", "text", "text_of_content"]
+__all__ = ["Wire", "json_text", "list_of_mappings", "mapping", "number", "text", "text_of_content"]
 
 Wire: TypeAlias = dict[str, Any]
 """A JSON object on its way to or from a server."""
