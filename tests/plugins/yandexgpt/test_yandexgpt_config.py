@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +184,9 @@ async def test_a_canary_shows_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     assert cloud.journal.requests[0].headers["authorization"] == f"Api-Key {canary}"
     assert canary not in shown
     assert canary not in repr(cloud.journal.requests)
+
+
+def test_loading_the_plugin_is_light() -> None:
+    code = "import sys, mlo_yandexgpt.plugin; print(sorted({'httpx', 'cryptography', 'cattrs'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -38,7 +38,7 @@ OPEN = ChatRequest(messages=ASK.messages, model="qwen3-235b-a22b-fp8")
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    with emulated(frame_chars=5, requests_are_valid=False) as found:
+    with emulated(frame_chars=5) as found:
         yield found
 
 
