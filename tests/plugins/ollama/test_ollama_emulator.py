@@ -107,6 +107,58 @@ def test_wrong_methods_and_unknown_routes(server: RunningServer) -> None:
     assert httpx.get(server.url).text == "Ollama is running"
 
 
+BAD = {
+    "no-body": (b"", 400, "missing request body"),
+    "no-json": (b"{", 400, "invalid character"),
+    "no-object": (b"[]", 400, "cannot unmarshal array"),
+    "no-model": (b"{}", 400, "model is required"),
+    "odd-model": (b'{"model":"a b"}', 400, "invalid model name"),
+    "model-type": (b'{"model":["a"]}', 400, "cannot unmarshal array"),
+    "messages": (b'{"model":"tiny","messages":{"a":1}}', 400, "cannot unmarshal messages"),
+    "role": (b'{"model":"tiny","messages":[{"role":"boss"}]}', 400, "invalid role"),
+    "content": (b'{"model":"tiny","messages":[{"role":"user","content":[1]}]}', 400, "of type string"),
+    "image": (b'{"model":"tiny-vision","messages":[{"role":"user","images":["?"]}]}', 400, "illegal base64"),
+    "arguments": (
+        b'{"model":"tiny","messages":[{"role":"assistant","tool_calls":[{"function":{"arguments":"{}"}}]}]}',
+        400,
+        "ToolCallFunctionArguments",
+    ),
+    "format": (b'{"model":"tiny","messages":[],"format":"xml"}', 400, "invalid format"),
+    "think": (b'{"model":"tiny","messages":[],"think":"deeply"}', 400, "invalid think value"),
+    "options": (b'{"model":"tiny","messages":[],"options":[1]}', 400, "options"),
+    "boolean": (b'{"model":"tiny","messages":[],"options":{"use_mmap":1}}', 500, "of type boolean"),
+    "float": (b'{"model":"tiny","messages":[],"options":{"top_p":"x"}}', 500, "of type float32"),
+    "stop": (b'{"model":"tiny","messages":[],"options":{"stop":"x"}}', 500, "array of strings"),
+    "keep-alive": (b'{"model":"tiny","messages":[],"keep_alive":"soon"}', 400, "invalid duration"),
+}
+
+
+@pytest.mark.parametrize(("body", "status", "words"), BAD.values(), ids=list(BAD))
+def test_wrong_requests_are_refused_in_the_servers_words(
+    server: RunningServer, body: bytes, status: int, words: str
+) -> None:
+    answer = httpx.post(f"{server.url}/api/chat", content=body)
+    assert answer.status_code == status
+    assert words in answer.json()["error"]
+
+
+def test_models_leave_memory(serve: Serve) -> None:
+    server = serve(max_loaded=1)
+    for model in ("tiny", "tiny-plain"):
+        chat(server, model=model, keep_alive="500ms")
+    assert server.journal["evictions"] == 1
+    assert [each["model"] for each in httpx.get(f"{server.url}/api/ps").json()["models"]] == ["tiny-plain:latest"]
+    time.sleep(0.6)
+    assert httpx.get(f"{server.url}/api/ps").json()["models"] == []
+
+
+def test_blobs(server: RunningServer) -> None:
+    url = f"{server.url}/api/blobs/sha256:abc"
+    assert httpx.head(url).status_code == 404
+    assert httpx.post(url, content=b"x").status_code == 201
+    assert httpx.head(url).status_code == 200
+
+
 @pytest.fixture
 def compatible(server: RunningServer) -> Any:
     with openai.OpenAI(base_url=f"{server.url}/v1", api_key="unused") as client:
@@ -130,6 +182,45 @@ def test_openai_client_streams(compatible: openai.OpenAI) -> None:
         chunks = list(stream)
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "Эхо: hi"
     assert chunks[-1].usage
+
+
+def test_openai_client_calls_tools_with_schemas_and_pictures(compatible: openai.OpenAI) -> None:
+    picture: Any = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw=="}}
+    question: Any = [{"role": "user", "content": [{"type": "text", "text": "what?"}, picture]}]
+    seen = compatible.chat.completions.create(
+        model="tiny-vision",
+        messages=question,
+        stop="!",
+        max_tokens=50,
+    )
+    assert seen.choices[0].message.content == "Эхо: what?"
+    tool: Any = {"type": "function", "function": {"name": "clock", "parameters": {"type": "object", "properties": {}}}}
+    asked = compatible.chat.completions.create(model="tiny", messages=[{"role": "user", "content": "?"}], tools=[tool])
+    assert asked.choices[0].finish_reason == "tool_calls"
+    turns: Any = [
+        {"role": "user", "content": "?"},
+        asked.choices[0].message,
+        {"role": "tool", "content": "noon", "tool_call_id": "1"},
+    ]
+    told = compatible.chat.completions.create(model="tiny", messages=turns, response_format={"type": "text"})
+    assert "noon" in (told.choices[0].message.content or "")
+
+
+def test_openai_client_wants_json(compatible: openai.OpenAI) -> None:
+    wanted: Any = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object", "properties": {}}}}
+    forms: list[Any] = [wanted, {"type": "json_object"}]
+    for form in forms:
+        answer = compatible.chat.completions.create(
+            model="tiny", messages=[{"role": "user", "content": "hi"}], response_format=form
+        )
+        assert isinstance(json.loads(answer.choices[0].message.content or ""), dict)
+
+
+def test_openai_client_hears_thoughts(compatible: openai.OpenAI) -> None:
+    answer = compatible.chat.completions.create(
+        model="tiny-thinker:8b", messages=[{"role": "user", "content": "hi"}], reasoning_effort="low"
+    )
+    assert "Думаю" in answer.choices[0].message.model_dump()["reasoning"]
 
 
 def test_openai_client_meets_errors(compatible: openai.OpenAI) -> None:

@@ -231,6 +231,18 @@ async def test_an_option_that_the_server_refuses(server: RunningServer) -> None:
             await ask(provider, extra={"options": {"numa": 3}})
 
 
+async def test_a_server_without_models_still_explains(serve: Serve) -> None:
+    async with opened(serve(models=(Model(name="tiny", capabilities=("completion",)),))) as provider:
+        with pytest.raises(Unsupported, match="no model that has been pulled does"):
+            await ask(provider, tools=(ToolDef(name="clock"),))
+
+
+async def test_a_web_server_is_no_ollama(serve: Serve) -> None:
+    async with opened(f"{serve().url}/somewhere") as provider:
+        with pytest.raises(ModelNotFound, match=r"no Ollama API at http://.*/somewhere: check base_url"):
+            await ask(provider)
+
+
 async def test_a_foreign_host_is_explained(serve: Serve) -> None:
     server = serve()
     async with opened(server, headers={"host": "elsewhere.example"}) as provider:
@@ -335,6 +347,13 @@ async def test_models_and_what_they_can(serve: Serve) -> None:
     assert models["tiny:latest"].residency.on_prem
 
 
+async def test_older_servers_list_less_and_show_the_rest(serve: Serve) -> None:
+    async with opened(serve(plain_tags=True)) as provider:
+        models = {model.id: model for model in await provider.models()}
+    assert Capability.VISION in models["tiny-vision:latest"].capabilities
+    assert models["tiny-thinker:8b"].context_tokens == 32768
+
+
 async def test_health_tells_load(serve: Serve) -> None:
     server = serve(chunk_delay=0.03)
     async with opened(server, parallel=2) as provider:
@@ -385,6 +404,12 @@ async def test_a_pull_that_broke_off_goes_on(serve: Serve) -> None:
                     completed += [report.completed] if report.total == 2_000_000_000 else []
         assert [report async for report in provider.server.pull("small")][-1].done
     assert completed == [0, 500_000_000, 1_000_000_000, 1_000_000_000, 1_500_000_000, 2_000_000_000]
+
+
+async def test_a_pull_that_ends_too_early_is_not_a_success(serve: Serve) -> None:
+    async with opened(serve(pull_end=3)) as provider:
+        with pytest.raises(TransportFailed, match="goes on where it stopped"):
+            assert [report async for report in provider.server.pull("small")]
 
 
 async def test_pulling_what_does_not_exist(server: RunningServer) -> None:

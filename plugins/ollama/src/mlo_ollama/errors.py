@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,11 +30,14 @@ __all__ = [
     "again",
     "context_advice",
     "missing_model",
+    "names_model",
+    "no_api",
     "no_server",
     "refused_host",
     "unable_model",
 ]
 
+_NAMED = re.compile(r"model ['\"].*['\"] not found", re.IGNORECASE)
 _RULES = (
     ErrorRule(ContextTooLong, code="exceed_context_size_error"),
     ErrorRule(
@@ -95,6 +99,16 @@ def again(error: ProviderError, message: str) -> ProviderError:
         retryable=error.retryable,
         failover=error.failover,
     )
+
+
+def names_model(said: str) -> bool:
+    """Whether a 404 is about a model, and not about the address."""
+    return _NAMED.search(said) is not None
+
+
+def no_api(url: str) -> str:
+    """What to say when something else answers than Ollama."""
+    return f"there is no Ollama API at {url}: check base_url (it has no /api or /v1 at its end)"
 
 
 def missing_model(name: str, installed: Sequence[str] | None) -> str:

@@ -87,6 +87,8 @@ class OllamaServer:
     async def explained(self, error: ProviderError, model: str, num_ctx: int | None = None) -> ProviderError:
         """The error with advice; asks the server which models it has if that helps."""
         match error:
+            case ModelNotFound() if not errors.names_model(error.message):
+                return errors.again(error, errors.no_api(self.client.base_url))
             case ModelNotFound() if model:
                 listed = await self._listed()
                 installed = None if listed is None else [name_of(each) for each in listed]

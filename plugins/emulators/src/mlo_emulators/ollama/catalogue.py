@@ -57,20 +57,17 @@ class Model:
             "quantization_level": self.quantization,
         }
 
-    def listed(self) -> dict[str, Any]:
-        """The model in ``/api/tags``."""
+    def listed(self, *, plain: bool = False) -> dict[str, Any]:
+        """The model in ``/api/tags``; ``plain`` as older servers list it."""
+        length = {"context_length": self.context_length, "embedding_length": self.embedding_length}
         return {
             "name": self.name,
             "model": self.name,
             "modified_at": _MODIFIED,
             "size": self.size,
             "digest": self.digest,
-            "details": {
-                **self.details(),
-                "context_length": self.context_length,
-                "embedding_length": self.embedding_length,
-            },
-            "capabilities": list(self.capabilities),
+            "details": {**self.details(), **({} if plain else length)},
+            **({} if plain else {"capabilities": list(self.capabilities)}),
         }
 
     def shown(self) -> dict[str, Any]:

@@ -70,4 +70,6 @@ class Options:
         False,  # noqa: FBT003 - a default
         "ignore `truncate` and `shift`, as before 0.12.6: prompts are cut to the whole window",
     )
+    plain_tags: bool = setting(False, "lists without capabilities and windows, as of older servers")  # noqa: FBT003
     pull_cut: bool = setting(False, "a pull breaks off halfway, once for each layer")  # noqa: FBT003 - a default
+    pull_end: int | None = setting(None, "a pull's stream ends after so many lines, without success", bare=2)

@@ -20,7 +20,8 @@ __all__ = ["blob", "copy", "create", "delete", "ps", "pull", "push", "show", "ta
 
 async def tags(world: World, _: Request) -> Response:
     """The models."""
-    return json_reply({"models": [model.listed() for model in world.models.values()]})
+    plain = world.options.plain_tags
+    return json_reply({"models": [model.listed(plain=plain) for model in world.models.values()]})
 
 
 async def show(world: World, request: Request) -> Response:
@@ -68,7 +69,7 @@ async def pull(world: World, request: Request) -> Response:
     return Slow(
         progress(),
         merge=None if body.get("stream") is not False else lambda objects: objects[-1],
-        faults=Faults(),
+        faults=Faults(cut=world.options.pull_end),
         wire_chunk=None,
         journal=world.journal,
     )
