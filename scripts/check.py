@@ -70,7 +70,9 @@ def docs() -> list[Command]:
 
 def unit() -> list[Command]:
     """All tests, with the coverage gate over kernel and SDK."""
-    return [(sys.executable, "-m", "pytest", "-q", "--cov", "--cov-report=term", f"--junitxml={JUNIT}")]
+    # by file: the blocks of one page share their state
+    parallel = ("-n", "auto", "--maxprocesses=4", "--dist=loadfile")
+    return [(sys.executable, "-m", "pytest", "-q", *parallel, "--cov", "--cov-report=term", f"--junitxml={JUNIT}")]
 
 
 STAGES: dict[str, Callable[[], list[Command]]] = {
