@@ -26,10 +26,6 @@ def _free(_config: OllamaConfig, _model: str | None) -> Price | None:
     return FREE
 
 
-def _parallel(config: OllamaConfig) -> int | None:
-    return config.parallel
-
-
 @hookimpl
 def mlo_providers() -> Iterable[ProviderSpec[Any]]:
     """The providers."""
@@ -41,7 +37,7 @@ def mlo_providers() -> Iterable[ProviderSpec[Any]]:
         capabilities=_CAPABILITIES,
         residency=LOCAL,
         price=_free,
-        concurrency=_parallel,
+        concurrency=lambda config: config.parallel,
     )
     yield ProviderSpec(
         name="ollama-cloud",
@@ -50,7 +46,7 @@ def mlo_providers() -> Iterable[ProviderSpec[Any]]:
         open=_open,
         capabilities=_CAPABILITIES,
         residency=HOSTED,
-        concurrency=_parallel,
+        concurrency=lambda config: config.parallel,
     )
 
 
