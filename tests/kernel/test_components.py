@@ -15,7 +15,7 @@ from mlo import ChatRequest, ChatResponse, Router, Secret, _builtin, hookimpl
 from mlo._registry import PluginRegistry
 from mlo.api import AuthScheme, AuthSpec, CallContext, Credentials, Environment, Provider, ProviderSpec
 from mlo.errors import ConfigError, ServerFault
-from mlo.models import Price
+from mlo.models import Price, Residency
 from mlo.records import BreakerChanged, ConfigReloaded, Record
 from mlo.settings import BreakerSettings, ComponentSettings, ProviderSettings, RouteSettings, Settings
 from tests.kernel.harness import OBSERVED, RecorderPlugin
@@ -56,6 +56,7 @@ class Plant:
                 open=self._open,
                 concurrency=lambda options: options.limit,
                 price=lambda _options, model: Price(prompt=1, completion=2) if model == "priced" else None,
+                residency=lambda options: Residency(region="RU", stores_prompts=options.fails),
             )
         ]
 
@@ -217,12 +218,13 @@ async def test_instances_with_equal_credentials_share_one_scheme_and_its_limit()
     assert running == [1, 2]  # the second began when the first had ended
 
 
-async def test_a_price_is_looked_up_per_model() -> None:
+async def test_a_target_knows_its_models_price_and_where_prompts_go() -> None:
     async with planted(Settings(providers=plants(a={}), routes={"r": RouteSettings(targets=("a:priced",))})) as router:
         await router.route("x", route="r")
         assert router._kernel is not None
         assert router._kernel.wiring.state("a:priced").target.price == Price(prompt=1, completion=2)
         assert router._kernel.wiring.state("a").target.price is None
+        assert router._kernel.wiring.state("a").target.residency == Residency(region="RU", stores_prompts=False)
 
 
 async def test_leaving_a_router_that_is_being_cancelled_still_closes_everything() -> None:

@@ -52,6 +52,7 @@ class Resolved:
 def from_spec(spec: ProviderSpec[Any], config: object, settings: ProviderSettings, auth: AuthChoice | None) -> Resolved:
     """Put together what the plugin says of itself and what the instance's table overrides."""
     price = settings.price
+    residency = spec.residency if isinstance(spec.residency, Residency) else spec.residency(config)
     limit = settings.concurrency
     if limit is None:
         limit = None if auth is None else auth.spec.concurrency(auth.config)
@@ -62,7 +63,7 @@ def from_spec(spec: ProviderSpec[Any], config: object, settings: ProviderSetting
         config=config,
         auth=auth,
         capabilities=spec.capabilities if settings.capabilities is None else settings.capabilities,
-        residency=spec.residency if settings.residency is None else settings.residency,
+        residency=residency if settings.residency is None else settings.residency,
         concurrency=limit or None,
         price=partial(spec.price, config) if price is None else lambda _model: price,
     )

@@ -231,7 +231,7 @@ def _no_limit(_config: object) -> int | None:
 class ProviderSpec(Spec[C]):
     """An offer of a provider.
 
-    ``capabilities`` and ``residency`` are defaults that an instance's table may override.
+    ``capabilities`` and ``residency`` (which may depend on the options) are what an instance's table may override.
     ``price`` looks up what a model costs, ``concurrency`` how many calls one credential allows at a time; neither may
     do I/O
     beyond package data.
@@ -239,7 +239,7 @@ class ProviderSpec(Spec[C]):
 
     open: Callable[[C, Environment], AbstractAsyncContextManager[Provider]]
     capabilities: frozenset[Capability] = frozenset({Capability.CHAT, Capability.STREAM})
-    residency: Residency = Residency()
+    residency: Residency | Callable[[C], Residency] = Residency()
     price: Callable[[C, str | None], Price | None] = _no_price
     concurrency: Callable[[C], int | None] = _no_limit
 

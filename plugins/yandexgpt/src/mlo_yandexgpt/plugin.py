@@ -35,14 +35,17 @@ def _iam(config: YandexIamConfig, env: Environment) -> AbstractAsyncContextManag
     return open_iam(config, env)
 
 
+def _residency(config: YandexConfig) -> Residency:
+    return Residency(region="RU", on_prem=False, stores_prompts=config.data_logging)
+
+
 @hookimpl
 def mlo_providers() -> Iterable[ProviderSpec[Any]]:
     """The provider ``yandexgpt``."""
     summary = "YandexGPT and the open-weight models of Yandex Cloud"
-    place = Residency(region="RU", on_prem=False)  # what is kept depends on data_logging: see models()
     yield ProviderSpec(
         name="yandexgpt", config=YandexConfig, summary=summary, open=_provider,
-        capabilities=_ABILITIES, residency=place, price=price_for, concurrency=generations_at_once,
+        capabilities=_ABILITIES, residency=_residency, price=price_for, concurrency=generations_at_once,
     )  # fmt: skip
 
 
