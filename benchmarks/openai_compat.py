@@ -212,9 +212,14 @@ async def connections(url: str) -> None:
 async def without_sniffio(url: str) -> None:
     """Print what httpcore loses where sniffio, which asyncio programs need not have, is missing."""
     figures = {}
-    for name, code in (("with", ""), ("without", "sys.modules['sniffio'] = None")):
+    for name, code in (("with", ""), ("without", "sys.meta_path.insert(0, Absent)")):
         script = f"""
-import sys, time, asyncio
+import sys, time, asyncio, importlib.machinery
+class Absent:  # searches the path in vain, as for a package that is not installed
+    def find_spec(name, path, target=None):
+        if name == "sniffio":
+            importlib.machinery.PathFinder.find_spec("sniffio_absent", path)
+            raise ModuleNotFoundError(name)
 {code}
 import httpx
 async def main():
