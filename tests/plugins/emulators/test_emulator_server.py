@@ -93,7 +93,7 @@ def test_nothing_is_left_behind() -> None:
     with running(_app()) as server:
         address = (server.host, server.port)
         assert httpx.post(f"{server.url}/echo", content=b"x").status_code == 200
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("emulator")]
+    assert f"emulator-{server.port}" not in {thread.name for thread in threading.enumerate()}
     with socket.socket() as again:
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         again.bind(address)

