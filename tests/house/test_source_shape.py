@@ -23,6 +23,8 @@ _MAY_CATCH_EVERYTHING = {
 }
 # bridges to libraries that themselves run on asyncio only
 _ASYNCIO_ONLY = ("plugins/langchain/",)
+# LangChain's asynchronous half runs on asyncio alone, and a future between two loops is asyncio's to make
+_ON_ASYNCIO = "plugins/langchain/src/mlo_langchain/"
 _SCOPES = {"CancelScope", "create_task_group", "fail_after", "fail_at", "move_on_after", "move_on_at"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

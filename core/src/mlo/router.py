@@ -118,6 +118,11 @@ class Router:
         await tasks.__aexit__(None, None, None)
 
     @property
+    def is_open(self) -> bool:
+        """Whether the block of this router has been entered and not left."""
+        return self._kernel is not None
+
+    @property
     def providers(self) -> Mapping[str, ProviderSettings]:
         """The provider instances, by name."""
         return self._settings.providers

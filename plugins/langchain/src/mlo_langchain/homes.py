@@ -1,0 +1,215 @@
+"""Where a router is open, and the ways there from any thread and any event loop.
+
+A router belongs to one event loop. A model holds a :class:`Home`: the router's loop, into which calls are sent and from
+which answers come back. No call blocks a loop: the waiting side awaits a future of its own. Models over one router or
+one configuration file share a home; it closes when the last of them is gone, when one is told to, or at exit.
+"""
+
+from __future__ import annotations
+
+import asyncio  # noqa: TID251 - the asynchronous half of LangChain is asyncio
+import os
+import threading
+import weakref
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Hashable
+from concurrent.futures import CancelledError, Future
+from contextlib import aclosing, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import anyio.to_thread
+
+from mlo.errors import MloError
+from mlo.events import Event
+from mlo.responses import ChatResponse
+from mlo.router import Router
+from mlo.stream import Stream
+
+from .background import background
+from .pipe import Pipe
+from .residence import Guest, Lodger, Residence
+
+__all__ = ["Home", "Streamed", "home_of"]
+
+T = TypeVar("T")
+Streamed: TypeAlias = Event | ChatResponse
+"""What a stream delivers: its events, and at the end the whole answer, which knows how it came about."""
+
+
+class Home:
+    """An open router, or one that opens with its first call, in an event loop."""
+
+    def __init__(self, residence: Residence) -> None:
+        self._residence = residence
+        self._loop = residence.loop
+        self._pid = os.getpid()
+        self._leave = weakref.finalize(self, residence.leave)
+
+    @property
+    def usable(self) -> bool:
+        """Whether calls may still be sent here: not after closing, the loop's end, or a fork."""
+        return self._pid == os.getpid() and not self._loop.is_closed() and self._residence.usable
+
+    def close(self) -> None:
+        """Close the router once calls under way are over or cancelled; returns at once. A guest's router stays open."""
+        self._leave()
+
+    def call(self, ask: Callable[[Router], Awaitable[T]]) -> T:
+        """What ``ask`` gets from the router. Blocks this thread.
+
+        Raises:
+            MloError: in the thread of the router's own loop, which would wait for itself.
+        """
+        self._check_thread()
+        future = self._send(self._asked(ask))
+        try:
+            return future.result()
+        except CancelledError as error:
+            raise MloError("the router was closed while the call was under way") from error
+        except BaseException:  # also an interruption from the keyboard: nobody waits for the answer any more
+            future.cancel()
+            raise
+
+    async def call_async(self, ask: Callable[[Router], Awaitable[T]]) -> T:
+        """What ``ask`` gets from the router; cancelling the caller cancels the call."""
+        if asyncio.get_running_loop() is self._loop:
+            return await self._asked(ask)
+        return await asyncio.wrap_future(self._send(self._asked(ask)))
+
+    def stream(self, ask: Callable[[Router], Stream]) -> Generator[Streamed, None, None]:
+        """The events of a stream and its whole answer. Closing the generator closes the stream.
+
+        Raises:
+            MloError: as in :meth:`call`.
+        """
+        self._check_thread()
+        pipe: Pipe[Streamed] = Pipe(self._loop)
+        pumping = self._send(self._pump(pipe, ask))
+        try:
+            yield from pipe.read()
+        finally:
+            pumping.cancel()
+
+    async def stream_async(self, ask: Callable[[Router], Stream]) -> AsyncGenerator[Streamed, None]:
+        """The events of a stream and its whole answer. Closing the generator closes the stream."""
+        if asyncio.get_running_loop() is self._loop:
+            async with ask(await self._residence.router()) as stream:
+                async for event in stream:
+                    yield event
+            yield stream.response()
+            return
+        pipe: Pipe[Streamed] = Pipe(self._loop)
+        pumping = self._send(self._pump(pipe, ask))
+        try:
+            async with aclosing(pipe.read_async()) as items:
+                async for item in items:
+                    yield item
+        finally:
+            pumping.cancel()
+
+    async def _asked(self, ask: Callable[[Router], Awaitable[T]]) -> T:
+        return await ask(await self._residence.router())
+
+    async def _pump(self, pipe: Pipe[Streamed], ask: Callable[[Router], Stream]) -> None:
+        try:
+            async with ask(await self._residence.router()) as stream:
+                async for event in stream:
+                    await pipe.put(event)
+            await pipe.put(stream.response())
+        except BaseException as error:
+            pipe.end(error)
+            raise
+        pipe.end()
+
+    def _check_thread(self) -> None:
+        if threading.get_ident() == self._residence.thread_id:
+            raise MloError(
+                "a blocking call in the thread of the router's own event loop would wait for itself: "
+                "use ainvoke or astream here, or give the model a router that is not open"
+            )
+
+    def _send(self, asking: Coroutine[Any, Any, T]) -> Future[T]:
+        if self._loop.is_running():
+            with suppress(RuntimeError):  # it has been closed just now
+                return asyncio.run_coroutine_threadsafe(asking, self._loop)
+        asking.close()
+        raise MloError("the event loop that the router was opened in has ended: make a new model")
+
+
+_homes: weakref.WeakValueDictionary[Hashable, Home] = weakref.WeakValueDictionary()
+_lock = threading.Lock()
+
+
+def _forget() -> None:
+    global _lock  # noqa: PLW0603 - the lock may have been held by a thread that did not come along into the child
+    _lock = threading.Lock()
+    _homes.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+def home_of(router: Router | None, config_file: str | None, profile: str | None) -> Home:
+    """The home of a router, or of the router that a configuration file describes; shared by all who ask for the same.
+
+    Raises:
+        MloError: when the router was opened in another event loop than the running one.
+    """
+    if router is not None:
+        key: Hashable = id(router)  # the home holds the router, so the number is not given away meanwhile
+        return _shared(key, partial(_of_router, router))
+    path = _path_of(config_file)
+    return _shared((path, _version(path), profile), partial(_of_file, path, profile))
+
+
+def _shared(key: Hashable, make: Callable[[], Home]) -> Home:
+    with _lock:
+        home = _homes.get(key)
+        if home is None or not home.usable:
+            home = _homes[key] = make()
+        return home
+
+
+def _of_router(router: Router) -> Home:
+    if router.is_open:
+        return Home(_guest(router))
+
+    async def ready() -> Router:
+        return router
+
+    return Home(Lodger(background(), ready))
+
+
+def _guest(router: Router) -> Guest:
+    try:
+        return Guest(router)
+    except RuntimeError as error:
+        raise MloError(
+            "the router is open in an event loop that is not running here: make the model inside "
+            "`async with router:`, or give it a router that is not open"
+        ) from error
+
+
+def _of_file(path: str | None, profile: str | None) -> Home:
+    async def read() -> Router:
+        return await anyio.to_thread.run_sync(partial(Router.from_file, path, profile=profile))
+
+    return Home(Lodger(background(), read))
+
+
+def _path_of(config_file: str | None) -> str | None:
+    """The file that is meant now, so that a later change of folder does not matter; ``None`` if there is none."""
+    chosen = config_file or os.environ.get("MLO_CONFIG") or "mlo.toml"
+    path = Path(chosen).absolute()
+    return str(path) if config_file or path.exists() else None
+
+
+def _version(path: str | None) -> tuple[int, int] | None:
+    """What tells a file from what it was before; ``None`` if it cannot be read, which opening it will explain."""
+    if path is not None:
+        with suppress(OSError):
+            status = Path(path).stat()
+            return status.st_mtime_ns, status.st_size
+    return None
