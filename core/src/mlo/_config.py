@@ -72,7 +72,10 @@ def parse_settings(
         check_routes(settings)
     except Faults as error:
         raise as_error(error.faults, source=source) from error
-    return evolve(settings, plugins=narrowed(settings.plugins, **narrowings(environ)))
+    policy = narrowed(settings.plugins, **narrowings(environ))
+    if policy.lock is not None and source is not None:
+        policy = evolve(policy, lock=str(Path(source).parent / policy.lock))
+    return evolve(settings, plugins=policy)
 
 
 def build_options(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 import importlib_metadata
@@ -23,11 +23,15 @@ __all__ = [
     "AnyKind",
     "EntryRow",
     "Kind",
+    "conformance_suites",
     "installed_version",
     "load_object",
+    "metadata_texts",
     "normalized",
     "oddities",
+    "project_url",
     "scan",
+    "top_level_names",
 ]
 
 Kind: TypeAlias = Literal["providers", "strategies", "auth", "observers"]
@@ -77,6 +81,37 @@ def installed_version(name: str) -> str | None:
         return None
     except _NO_METADATA:
         return None
+
+
+def conformance_suites(name: str) -> list[str]:
+    """Modules with contract tests for a distribution: entry points of its name in the group ``mlo_conformance``."""
+    found = importlib_metadata.entry_points(group="mlo_conformance")
+    return sorted({each.value for each in found if normalized(each.name) == normalized(name)})
+
+
+def metadata_texts(name: str) -> dict[str, str]:
+    """The files of a distribution's metadata that say what it is and what it offers."""
+    dist = importlib_metadata.distribution(name)
+    texts = {file: dist.read_text(file) for file in ("METADATA", "entry_points.txt")}
+    return {file: text for file, text in texts.items() if text}
+
+
+def project_url(name: str, label: str) -> str | None:
+    """The address that a distribution's metadata gives under that label."""
+    try:
+        urls = importlib_metadata.distribution(name).metadata.get_all("Project-URL") or ()
+    except (importlib_metadata.PackageNotFoundError, *_NO_METADATA):
+        return None
+    pairs = (str(url).partition(",") for url in urls)
+    return next((address.strip() for found, _, address in pairs if found.strip().lower() == label.lower()), None)
+
+
+def top_level_names(name: str) -> frozenset[str]:
+    """Top-level modules and packages that the installer has written down; none for an editable installation."""
+    files = importlib_metadata.distribution(name).files or ()
+    paths = (PurePosixPath(str(file)) for file in files)
+    parts = (path.parts for path in paths if path.suffix == ".py" and ".." not in path.parts)
+    return frozenset(first.removesuffix(".py") for first, *_ in parts if not first.startswith("_editable"))
 
 
 def oddities() -> list[tuple[str, str]]:

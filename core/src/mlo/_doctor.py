@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import frozen
@@ -19,7 +20,7 @@ from ._explain import SINGULAR, near, one_line
 from ._policy import unmet
 from ._probe import Probe, module_of, probe
 from .api import ConfiguredInstance, DoctorContext, Finding
-from .errors import PluginNotFound
+from .errors import ConfigError, PluginNotFound
 
 if TYPE_CHECKING:
     from ._registry import PluginRegistry
@@ -29,6 +30,8 @@ __all__ = ["Instances", "PluginReport", "Report", "examine"]
 Instances: TypeAlias = Sequence[ConfiguredInstance] | Callable[[], Sequence[ConfiguredInstance]]
 State: TypeAlias = Literal["loaded", "failed", "not loaded"]
 
+_LOCK_LEVELS: dict[bool, Literal["warning", "error"]] = {False: "warning", True: "error"}
+"""What a difference from the lock is, by whether the policy is strict."""
 DEFAULT_TIMEOUT = 10.0
 """Seconds that the import of one module, and the check of one plugin, may take."""
 
@@ -80,6 +83,7 @@ def examine(
             Finding(level="error", message=fault, where=registry.policy.path)
             for fault in unmet(registry.policy, installed_version)
         ]
+        findings += _lock_findings(registry)
     findings += _own_checks(registry, reports, configured, timeout)
     return Report(plugins=reports, findings=tuple(findings))
 
@@ -141,6 +145,23 @@ def _judgement(report: PluginReport) -> Iterable[Finding]:
         yield Finding(level="error", message=row.reason, where=where, fix="plugins.prefer, or uninstall one")
     elif row.verdict in {"incompatible", "shadowed"}:
         yield Finding(level="warning", message=f"{row.verdict}: {row.reason}", where=where)
+
+
+def _lock_findings(registry: PluginRegistry) -> list[Finding]:
+    """How the installation differs from the lock that the policy names."""
+    policy = registry.policy
+    if policy.lock is None:
+        return []
+    from ._prints import lock_faults  # noqa: PLC0415 - few have a lock
+
+    where, level = f"{policy.path}.lock", _LOCK_LEVELS[policy.strict]
+    rows = [row for row in registry.candidates() if not registry.is_programmatic(row)]
+    try:
+        faults = lock_faults(policy, rows, Path(policy.lock))
+    except ConfigError as error:
+        return [Finding(level=level, message=error.reason, where=where, fix=error.hint)]
+    fix = "`mlo plugins lock`, if that was meant"
+    return [Finding(level=level, message=fault, where=where, fix=fix) for fault in faults]
 
 
 def _own_checks(

@@ -94,6 +94,7 @@ def _policy(tables: list[PluginsTable], profile: str | None) -> PluginPolicy:
             pin={**policy.pin, **_plain(table.pin)},
             prefer={**policy.prefer, **_plain(table.prefer)},
             strict=policy.strict if table.strict is None else table.strict,
+            lock=policy.lock if table.lock is None else str(table.lock),
         )
     return policy
 

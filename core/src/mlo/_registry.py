@@ -131,8 +131,14 @@ class PluginRegistry:
 
         Raises:
             PluginError: lists every unmet ``require`` and ``pin`` and, under ``strict``, every allowed plugin that is
-                incompatible, in conflict or cannot be loaded.
+                incompatible, in conflict or cannot be loaded. Where it names a lock, that comes first, before any
+                import.
+            ConfigError: the lock cannot be read.
         """
+        if self.policy.lock:
+            from ._prints import check_lock  # noqa: PLC0415 - few have a lock
+
+            check_lock(self.policy, [row for row in self.candidates() if not self.is_programmatic(row)])
         faults = list(unmet(self.policy, installed_version))
         causes: list[Exception] = []
         if self.policy.strict:

@@ -102,6 +102,7 @@ class PluginsTable:
     pin: Mapping[Word, Word] = field(factory=dict)
     prefer: Mapping[Word, Word] = field(factory=dict)
     strict: bool | None = None
+    lock: Word | None = None
 
 
 @frozen(kw_only=True)

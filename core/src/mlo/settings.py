@@ -37,8 +37,9 @@ class PluginPolicy:
     ``require`` maps distributions to a version prefix that must be installed, ``pin`` is the same without the
     must-be-installed,
     ``prefer`` maps an id to the distribution that wins where two offer it. ``strict`` refuses to start while any
-    allowed plugin is broken. ``allow_also`` are further allow-lists, all of which must match too, and ``deny_also``
-    further denials: what the environment adds. ``path`` is where the policy stands in the configuration, for messages.
+    allowed plugin is broken, or differs from the file ``lock`` that ``mlo plugins lock`` wrote. ``allow_also`` are
+    further allow-lists, all of which must match too, and ``deny_also`` further denials: what the environment adds.
+    ``path`` is where the policy stands in the configuration, for messages.
     """
 
     allow: tuple[str, ...] | None = None
@@ -49,6 +50,7 @@ class PluginPolicy:
     pin: Mapping[str, str] = field(factory=dict)
     prefer: Mapping[str, str] = field(factory=dict)
     strict: bool = False
+    lock: str | None = None
     path: str = "plugins"
 
 

@@ -124,7 +124,12 @@ def _plugin_command(name: str) -> Command:
     from mlo._policy import judge  # noqa: PLC0415
 
     policy = load_policy(os.environ)
-    rows = judge((row for row in discover() if row.kind == "commands"), policy)
+    everything = judge(discover(), policy)
+    if policy.lock:
+        from mlo._prints import check_lock  # noqa: PLC0415 - few have a lock
+
+        check_lock(policy, everything)
+    rows = [row for row in everything if row.kind == "commands"]
     row = next((row for row in rows if row.id == name and row.verdict == "available"), None)
     if row is None:
         raise unusable("commands", name, [*rows, *map(_own_row, _OWN)], policy.path)

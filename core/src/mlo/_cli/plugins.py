@@ -1,4 +1,4 @@
-"""``mlo plugins list|show|doctor|hooks``."""
+"""``mlo plugins list|show|doctor|hooks``; the other commands have modules of their own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mlo._discovery import KINDS
 from mlo._file import load_policy
 from mlo._policy import judge
 
+from . import conformance, locking, new
 from .output import say, say_json, table
 from .texts import text
 
@@ -50,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("ids", metavar="ID", nargs="*", help=text("ids"))
             command.add_argument("--strict", action="store_true", help=text("strict"))
             command.add_argument("--timeout", type=float, metavar="S", default=None, help=text("timeout"))
+    for module in (locking, conformance, new):
+        module.add_to(commands)
     return parser
 
 

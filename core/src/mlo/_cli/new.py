@@ -1,0 +1,52 @@
+"""``mlo plugins new``: renders the plugin template with copier, which asks the questions."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from .texts import text
+
+__all__ = ["add_to"]
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser of ``mlo plugins``."""
+    about = text("plugins new")
+    command = commands.add_parser("new", help=about, description=about, allow_abbrev=False)
+    command.set_defaults(run=_new)
+    command.add_argument("folder", metavar="FOLDER", type=Path, help=text("new folder"))
+    command.add_argument("--template", metavar="WHERE", help=text("template"))
+    command.add_argument("--ref", metavar="TAG", help=text("template ref"))
+    command.add_argument("--data", metavar="NAME=VALUE", action="append", default=[], help=text("template data"))
+    command.add_argument("--defaults", action="store_true", help=text("template defaults"))
+
+
+def _new(options: argparse.Namespace) -> int:
+    from mlo.errors import MloError  # noqa: PLC0415 - only here
+
+    template = options.template or _home()
+    if template is None:
+        raise MloError("this release does not say where its repository is: give --template, such as gh:OWNER/NAME")
+    if options.folder.is_dir() and any(options.folder.iterdir()):
+        raise MloError(f"{options.folder} is not empty: choose a new folder (`copier update` changes an old project)")
+    if find_spec("copier") is None:
+        raise MloError(
+            "the template is rendered by copier, which is not installed here: `pip install copier`, or without "
+            f"installing it `uvx copier copy {template} {options.folder}`"
+        )
+    command = [sys.executable, "-m", "copier", "copy", "--quiet"]
+    command += ["--defaults"] if options.defaults else []
+    command += ["--vcs-ref", options.ref] if options.ref else []
+    command += [f"--data={pair}" for pair in options.data]
+    return subprocess.run([*command, template, str(options.folder)], check=False).returncode  # noqa: S603
+
+
+def _home() -> str | None:
+    """The repository that the metadata of the kernel names."""
+    from mlo._discovery import project_url  # noqa: PLC0415 - only here
+
+    return project_url("mlo-core", "Repository")
