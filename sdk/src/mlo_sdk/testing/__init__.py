@@ -6,11 +6,13 @@ This is not a pytest plugin: nothing is loaded in programs that do not import it
 from __future__ import annotations
 
 from .auth import AuthContract, Issuer
+from .command import CommandContract
 from .demands import ContractBroken
 from .observer import ObserverContract
 from .provider import ProviderContract
 from .record_samples import SAMPLE_RECORDS
 from .routes import FakeStats, failed, run_route, succeeded, target
+from .specs import offered
 from .strategy import StrategyContract
 from .subject import Failure
 from .surroundings import FixedAuth, LoneEnvironment, build, context, hosted
@@ -18,6 +20,7 @@ from .surroundings import FixedAuth, LoneEnvironment, build, context, hosted
 __all__ = [
     "SAMPLE_RECORDS",
     "AuthContract",
+    "CommandContract",
     "ContractBroken",
     "Failure",
     "FakeStats",
@@ -31,6 +34,7 @@ __all__ = [
     "context",
     "failed",
     "hosted",
+    "offered",
     "run_route",
     "succeeded",
     "target",

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
-from mlo.api import Spec
+from mlo.api import AuthSpec, ObserverSpec, ProviderSpec, Spec, StrategySpec
 
-from .demands import demand
+from .demands import ContractBroken, demand
 
-__all__ = ["check_entry_point", "check_spec"]
+__all__ = ["check_entry_point", "check_spec", "offered"]
 
+S = TypeVar("S", bound=Spec[Any])
+
+_HOOKS: dict[type[Spec[Any]], tuple[str, str]] = {
+    ProviderSpec: ("mlo.v1.providers", "mlo_providers"),
+    StrategySpec: ("mlo.v1.strategies", "mlo_strategies"),
+    AuthSpec: ("mlo.v1.auth", "mlo_auth_schemes"),
+    ObserverSpec: ("mlo.v1.observers", "mlo_observers"),
+}
 _ID = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 
 
@@ -43,3 +51,17 @@ def check_entry_point(spec: Spec[Any], group: str, hook: str) -> None:
         any(offer.name == spec.name and offer.config is spec.config for offer in offers),
         f"the hook {hook}() behind the entry point does not yield {spec.name!r}",
     )
+
+
+def offered(kind: type[S], plugin_id: str) -> S:
+    """The spec of an installed plugin, for contracts that stand outside its distribution.
+
+    Raises:
+        ContractBroken: no entry point offers it.
+    """
+    group, hook = _HOOKS[kind]
+    for entry in entry_points(group=group, name=plugin_id):
+        for offer in getattr(entry.load(), hook)():
+            if isinstance(offer, kind) and offer.name == plugin_id:
+                return offer
+    raise ContractBroken(f"no installed plugin yields {plugin_id!r} through the group {group} and the hook {hook}()")
