@@ -1,35 +1,7 @@
+"""The contract of providers, kept by the mock; what is checked stands in the distribution itself."""
+
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from mlo_mock.conformance import TestMock, TestSlowMock
 
-import pytest
-
-from mlo.errors import AuthFailed, InvalidRequest, RateLimited, TransportFailed
-from mlo_mock.plugin import mlo_providers
-from mlo_sdk.testing import Failure, ProviderContract
-
-
-class TestMock(ProviderContract):
-    (spec,) = mlo_providers()
-    deterministic = True
-
-    @pytest.fixture
-    def failures(self) -> Mapping[str, Failure]:
-        return {
-            "rate limit": Failure(error=RateLimited, table={"mode": "rate-limit", "retry_after": 1.5}),
-            "auth": Failure(error=AuthFailed, table={"mode": "auth-error"}),
-            "bad request": Failure(error=InvalidRequest, table={"mode": "invalid-request"}),
-            "timeout": Failure(error=TransportFailed, table={"mode": "timeout"}),
-        }
-
-
-class TestSlowMock(ProviderContract):
-    """Pauses everywhere, so that there are places to cancel at."""
-
-    (spec,) = mlo_providers()
-    deterministic = True
-
-    @pytest.fixture
-    def table(self) -> Mapping[str, Any]:
-        return {"delay": 0.001, "first_delay": 0.001, "chunk_delay": 0.001, "chunk_size": 3}
+__all__ = ["TestMock", "TestSlowMock"]
