@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlo_emulators.schema_values import value_for
+from mlo_emulators.schema_values import json_object, value_for
 
 _LEAVES = st.one_of(
     st.just({"type": "string"}),
@@ -94,3 +94,12 @@ def test_a_schema_without_an_end_is_an_error() -> None:
     }
     with pytest.raises(ValueError, match="without an end"):
         value_for(schema)
+
+
+@pytest.mark.parametrize(
+    ("said", "answered"),
+    [("hi", '{"answer": "hi"}'), ("[1]", '{"answer": "[1]"}'), ('{"a": 1}', '{"a": 1}')],
+    ids=["text", "list", "object"],
+)
+def test_json_mode_answers_with_an_object(said: str, answered: str) -> None:
+    assert json_object(said) == answered

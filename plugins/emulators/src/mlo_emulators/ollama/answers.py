@@ -16,7 +16,7 @@ from typing import Any
 
 from attrs import frozen
 
-from mlo_emulators.schema_values import value_for
+from mlo_emulators.schema_values import json_object, value_for
 
 __all__ = ["Answer", "Prompt", "answer_to", "cut_to", "embedding_of", "tokens_of"]
 
@@ -120,7 +120,7 @@ def _text(prompt: Prompt, form: Any, fixed: str | None) -> str:
     if isinstance(form, Mapping):
         return json.dumps(value_for(form, word=said[:40] or "text"), ensure_ascii=False)
     if form == "json":
-        return json.dumps({"answer": said}, ensure_ascii=False)
+        return json_object(said)
     if fixed is not None:
         return fixed
     if prompt.results:

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from mlo_emulators.schema_values import value_for
+from mlo_emulators.schema_values import json_object, value_for
 
 __all__ = ["Answer", "answer_to", "classify", "embedding_of", "prompt_text", "tokens_of"]
 
@@ -105,7 +105,7 @@ def _text(request: Mapping[str, Any], fixed: str | None) -> str:
         return json.dumps(value_for(schema, word="Москва"), ensure_ascii=False)
     said = _last_user_text(request)
     if request.get("jsonObject"):
-        return json.dumps({"answer": fixed or said}, ensure_ascii=False)
+        return json_object(fixed or said)
     results = request["messages"][-1].get("toolResultList", {}).get("toolResults")
     if results:
         contents = "; ".join(each["functionResult"].get("content", "") for each in results)
