@@ -45,7 +45,13 @@ Last words.
 
 def terminal(height: int = 20) -> Console:
     return Console(
-        file=io.StringIO(), width=60, height=height, force_terminal=True, color_system=None, legacy_windows=False
+        file=io.StringIO(),
+        width=60,
+        height=height,
+        force_terminal=True,
+        color_system=None,
+        legacy_windows=False,
+        _environ={"TERM": "xterm"},  # the machine's may be `dumb`
     )
 
 
