@@ -107,14 +107,15 @@ def test_tool_choice(choice: ToolChoice, sent: object) -> None:
     assert wire(tool_choice=choice) == {"tool_choice": sent}
 
 
-_STYLES: dict[Literal["openai", "llama-cpp"], dict[str, object]] = {
+_STYLES: dict[Literal["openai", "llama-cpp", "tgi"], dict[str, object]] = {
     "openai": {"type": "json_schema", "json_schema": {"name": "answer", "schema": _SCHEMA, "strict": True}},
     "llama-cpp": {"type": "json_object", "schema": _SCHEMA},
+    "tgi": {"type": "json_object", "value": _SCHEMA},
 }
 
 
 @pytest.mark.parametrize(("style", "sent"), _STYLES.items(), ids=list(_STYLES))
-def test_json_of_a_schema(style: Literal["openai", "llama-cpp"], sent: object) -> None:
+def test_json_of_a_schema(style: Literal["openai", "llama-cpp", "tgi"], sent: object) -> None:
     assert wire(Dialect(json_schema=style), response_format=JsonSchema(schema=_SCHEMA)) == {"response_format": sent}
 
 

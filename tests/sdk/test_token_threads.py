@@ -13,7 +13,7 @@ import pytest
 from mlo.api import Credentials
 from mlo.errors import AuthFailed
 from mlo_sdk import TokenCell, TokenSource
-from mlo_sdk.auth.wakeup import Bell
+from mlo_sdk.auth.wakeup import Bell, _scheduler
 
 _BACKENDS = ("asyncio", "trio") * 8
 
@@ -148,6 +148,11 @@ def test_an_heir_whose_loop_has_ended_is_passed_over(backend: str) -> None:
 
     anyio.run(make, backend=backend)
     assert bells[0].ring() is False
+
+
+def test_a_loop_of_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(TypeError, match="neither an asyncio loop nor a trio token"):
+        _scheduler(object())
 
 
 @pytest.mark.anyio

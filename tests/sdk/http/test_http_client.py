@@ -306,6 +306,13 @@ async def test_rejected_credentials_are_renewed_and_the_request_sent_again(clien
     assert [request.body for request in server.requests] == [b"1", b"1"]
 
 
+async def test_a_stream_is_asked_for_again_too(client_of: ClientOf) -> None:
+    with serving(accept_only("key-2")) as server:
+        async with client_of(server.url, auth=Renewing()) as client, client.stream("POST", "/", json=1) as reply:
+            assert await reply.json() == {"ok": True}
+    assert (len(server.requests), server.connections) == (2, 1)
+
+
 async def test_it_is_sent_again_only_once(client_of: ClientOf) -> None:
     with serving(accept_only("key-3")) as server:
         async with client_of(server.url, auth=Renewing()) as client:
