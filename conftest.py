@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ def _reader(language: str) -> Iterator[None]:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch, contextlib.chdir(folder):
         for name in [name for name in os.environ if name.startswith(_PERSONAL)]:
             patch.delenv(name)
-        patch.setenv("PATH", f"{_ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}")
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         patch.setenv("HOME", folder)
         patch.setenv("LC_ALL", "C.UTF-8")
         patch.setenv("MLO_LANG", language)
