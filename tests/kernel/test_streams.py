@@ -9,7 +9,9 @@ import pytest
 
 from mlo.errors import (
     CallCancelled,
+    ConfigError,
     DeadlineExceeded,
+    MloError,
     ProtocolViolated,
     ServerFault,
     StreamInterrupted,
@@ -248,3 +250,59 @@ async def test_retries_begin_anew_before_the_first_event_only() -> None:
         async with router.route_stream("x", route="r") as stream:
             [event async for event in stream]
     assert stream.response().text == "a#2.0 "
+
+
+async def test_closing_while_another_task_reads_cancels_the_reader() -> None:
+    async with routing(Scripted("a", [Act(chunks=2, between=60)])) as router, anyio.create_task_group() as tasks:
+        stream = router.route_stream("x", route="r")
+        await anext(stream)
+        await anext(stream)
+
+        async def read() -> None:
+            with pytest.raises(CallCancelled):
+                await anext(stream)
+
+        tasks.start_soon(read)
+        await anyio.wait_all_tasks_blocked()
+        await stream.aclose()
+    assert stream.response().text == "a#1.0 "
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_second_reader_at_the_same_time_is_refused(*, begun: bool) -> None:
+    act = Act(between=60) if begun else Act(before=60)
+    async with routing(Scripted("a", [act])) as router, anyio.create_task_group() as tasks:
+        async with router.route_stream("x", route="r") as stream:
+
+            async def read() -> None:
+                with pytest.raises(CallCancelled):
+                    [event async for event in stream]
+
+            tasks.start_soon(read)
+            await anyio.wait_all_tasks_blocked()
+            with pytest.raises(MloError, match="one reader at a time"):
+                await anext(stream)
+
+
+async def test_a_stream_closed_before_its_first_event_stays_closed() -> None:
+    scripted = Scripted("a")
+    async with routing(scripted) as router:
+        async with router.route_stream("x", route="r") as stream:
+            pass
+        assert [event async for event in stream] == []
+    assert scripted.plays == 0
+
+
+async def test_a_stream_first_read_after_a_reload_follows_the_new_configuration() -> None:
+    async with routing(Scripted("a")) as router:
+        stream = router.route_stream("x", route="r")
+        await router.reload(Settings())
+        with pytest.raises(ConfigError, match="there is no route 'r'"):
+            await anext(stream)
+
+
+async def test_a_stream_first_read_after_its_router_was_closed_says_so() -> None:
+    async with routing(Scripted("a")) as router:
+        stream = router.route_stream("x", route="r")
+    with pytest.raises(MloError, match="the router is not open"):
+        await anext(stream)

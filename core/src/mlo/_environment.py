@@ -71,7 +71,7 @@ class RouteProvider:
         """Route the request and pass the events on."""
         wiring = self._kernel.wiring
         plan = wiring.plan(self._route)
-        async with Stream(wiring, plan, request, lambda: ctx.deadline, self._deeper(ctx)) as stream:
+        async with Stream(lambda: (wiring, plan, ctx.deadline), request, self._deeper(ctx)) as stream:
             async for event in stream:
                 yield event
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
+from inspect import iscoroutine
 from typing import Protocol, TypeAlias, TypeVar, cast
 
 import anyio
@@ -11,7 +13,7 @@ import attrs
 
 from ._attempt import Attempt, with_model
 from .api import Embedder
-from .errors import AnswerRejected, ProtocolViolated, Unsupported
+from .errors import AnswerRejected, MloError, PluginFault, ProtocolViolated, Unsupported
 from .events import Event, Fold, Started, UsageReported
 from .requests import ChatRequest, EmbeddingRequest
 from .responses import ChatResponse, Embeddings
@@ -22,6 +24,7 @@ T = TypeVar("T")
 
 Accept: TypeAlias = Callable[[ChatResponse], bool] | None
 _CLOSE_TIMEOUT = 5.0
+_log = logging.getLogger("mlo")
 
 
 class Operation(Protocol[T]):
@@ -43,6 +46,8 @@ class _Generate:
         request = attempt.call.request
         model = attempt.model_of(request)
         response = await provider.generate(cast("ChatRequest", with_model(request, model)), attempt.context())
+        if not isinstance(response, ChatResponse):
+            raise _wrong("generate", response, "a ChatResponse")
         usage = attempt.priced(response.usage)
         if usage is not response.usage:
             response = attrs.evolve(response, usage=usage)
@@ -66,6 +71,8 @@ class _Embed:
         request = attempt.call.request
         model = attempt.model_of(request)
         embeddings = await provider.embed(cast("EmbeddingRequest", with_model(request, model)), attempt.context())
+        if not isinstance(embeddings, Embeddings):
+            raise _wrong("embed", embeddings, "Embeddings")
         usage = attempt.priced(embeddings.usage)
         if usage is not embeddings.usage:
             embeddings = attrs.evolve(embeddings, usage=usage)
@@ -100,12 +107,14 @@ class _OpenStream:
         request = attempt.call.request
         chat = cast("ChatRequest", with_model(request, attempt.model_of(request)))
         generator = provider.generate_stream(chat, attempt.context())
+        if not isinstance(generator, AsyncGenerator):
+            raise _wrong("generate_stream", generator, "an asynchronous generator")
         try:
             if accept is not None:
                 return await self._hold_back(attempt, generator, accept)
             events = await self._until_commit(generator)
         except BaseException:
-            await close_source(generator)
+            await close_source(generator, attempt.state.target.name)
             raise
         attempt.commit()
         return Source(attempt, events, generator)
@@ -136,7 +145,7 @@ class _OpenStream:
 
     async def discard(self, result: Source) -> None:
         if result.generator is not None:
-            await close_source(result.generator)
+            await close_source(result.generator, result.attempt.state.target.name)
         result.attempt.cancel()
 
     def response(self, result: Source) -> ChatResponse | None:
@@ -145,14 +154,35 @@ class _OpenStream:
 
 
 def _judge(response: ChatResponse, accept: Accept) -> None:
-    if accept is not None and not accept(response):
+    if accept is None:
+        return
+    try:
+        accepted = accept(response)
+    except Exception as error:
+        reason = f"the strategy could not judge the answer: {type(error).__name__}: {error} (a bug in the strategy)"
+        raise AnswerRejected(reason, response=response) from error
+    if not accepted:
         raise AnswerRejected("the strategy did not accept the answer", response=response)
 
 
-async def close_source(generator: AsyncGenerator[Event, None]) -> None:
-    """Close a provider's generator even while being cancelled, but do not wait for it for ever."""
+def _wrong(method: str, result: object, wanted: str) -> PluginFault:
+    if iscoroutine(result):
+        result.close()  # Python would complain that nobody awaited it
+    return PluginFault(f"{method}() gave {type(result).__name__} instead of {wanted} (a bug in the plugin)")
+
+
+async def close_source(generator: AsyncGenerator[Event, None], target: str) -> None:
+    """Close a provider's generator even while being cancelled, but do not wait for it for ever.
+
+    The fate of the answer is settled by now: a failure to hang up does not change it.
+    """
     with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
-        await generator.aclose()
+        try:
+            await generator.aclose()
+        except MloError:
+            pass
+        except Exception:  # noqa: BLE001 - a border: a bug in a plugin must not take the call down with it
+            _log.warning("%s: the provider plugin failed to close its stream", target, exc_info=True)
 
 
 GENERATE = _Generate()

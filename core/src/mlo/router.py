@@ -18,8 +18,9 @@ from ._config import load_settings
 from ._inquiries import healths_of, models_of
 from ._instances import Resolved, given
 from ._kernel import Kernel
+from ._plan import RoutePlan
 from ._registry import PluginRegistry
-from ._wiring import unknown
+from ._wiring import Wiring, unknown
 from .api import Provider, Strategy
 from .errors import ConfigError, MloError
 from .models import Capability, ModelInfo
@@ -284,10 +285,14 @@ class Router:
 
         Parameters as in :meth:`route`; errors are raised while reading.
         """
-        wiring = self._running().wiring
-        plan, model_there = plan_of(wiring, route, target)
-        request = request_of(prompt, model or model_there, fields)
-        return Stream(wiring, plan, request, lambda: deadline_of(plan, deadline))
+
+        def begin() -> tuple[Wiring, RoutePlan, float | None]:
+            wiring = self._running().wiring
+            plan, _ = plan_of(wiring, route, target)
+            return wiring, plan, deadline_of(plan, deadline)
+
+        _, model_there = plan_of(self._running().wiring, route, target)
+        return Stream(begin, request_of(prompt, model or model_there, fields))
 
     async def embed(
         self,
@@ -372,6 +377,9 @@ class Router:
     def _strategy_settings(self, strategy: str | Strategy, path: str) -> ComponentSettings:
         if isinstance(strategy, str):
             return ComponentSettings(use=strategy, path=path)
-        name = f"{type(strategy).__name__}@{id(strategy):x}"
+        for name, known in self._strategies.items():
+            if known is strategy:
+                return ComponentSettings(use=name, path=path)
+        name = f"{type(strategy).__name__}@{len(self._strategies) + 1}"  # of records, too: the same in every process
         self._strategies[name] = strategy
         return ComponentSettings(use=name, path=path)

@@ -6,7 +6,6 @@ import math
 import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -51,17 +50,14 @@ class Stream:
 
     def __init__(
         self,
-        wiring: Wiring,
-        plan: RoutePlan,
+        begin: Callable[[], tuple[Wiring, RoutePlan, float | None]],
         request: ChatRequest,
-        deadline: Callable[[], float | None],
         depth: int = 0,
     ) -> None:
-        self._wiring = wiring
-        self._plan = plan
+        self._begin = begin
         self._request = request
-        self._find_deadline = deadline
         self._depth = depth
+        self._wiring: Wiring | None = None
         self._call: Call | None = None
         self._attempt: Attempt | None = None
         self._events: deque[Event] = deque()
@@ -98,8 +94,10 @@ class Stream:
         await anyio.lowlevel.checkpoint()
 
     async def aclose(self) -> None:
-        """Stop reading. What was read so far stays in :meth:`response`."""
-        if self._call is not None and not self._done:
+        """Stop reading. What was read so far stays in :meth:`response`; to another task that reads it is a cancel."""
+        if self._scope is not None:
+            await self.cancel()
+        else:
             await self._end("abandoned")
 
     async def __aenter__(self) -> Self:
@@ -135,10 +133,15 @@ class Stream:
         """Go through the route until somebody commits."""
         if self._done:
             raise StopAsyncIteration
-        call = self._call = Call(self._plan, self._request, "stream", self._find_deadline(), self._depth)
+        if self._scope is not None:
+            raise _busy()
+        # A stream may lie unread for long: its call belongs to the configuration of now.
+        wiring, plan, deadline = self._begin()
+        call = self._call = Call(plan, self._request, "stream", deadline, self._depth)
         self._tells_events = EventSeen in call.emitter.table
-        self._deadline = math.inf if call.deadline is None else call.deadline
-        self._wiring.enter()
+        self._deadline = math.inf if deadline is None else deadline
+        wiring.enter()
+        self._wiring = wiring
         try:
             with anyio.CancelScope() as self._scope:
                 source = await execute(call, OPEN_STREAM)
@@ -150,6 +153,8 @@ class Stream:
         except BaseException:
             await self._end("cancelled")
             raise
+        finally:
+            self._scope = None
         raise await self._give_up()
 
     async def _next(self, generator: AsyncGenerator[Event, None]) -> Event:
@@ -157,6 +162,8 @@ class Stream:
 
         The scope opens and closes within one ``anext``: none is open while the reader's code runs.
         """
+        if self._scope is not None:
+            raise _busy()
         try:
             with anyio.CancelScope(deadline=self._deadline) as self._scope:
                 return await anext(generator)
@@ -167,6 +174,8 @@ class Stream:
         except BaseException:
             await self._end("cancelled")
             raise
+        finally:
+            self._scope = None
         raise await (self._give_up() if self._cancel_asked else self._time_out())
 
     async def _interrupt(self, cause: Exception | None) -> StreamInterrupted:
@@ -199,19 +208,20 @@ class Stream:
 
     async def _end(self, status: Status, error: Exception | None = None) -> None:
         """Close the source and account for the call, once."""
+        if self._done:
+            return
         self._done = True
         generator, self._generator = self._generator, None
         self._events.clear()
         try:
             if generator is not None:
-                with suppress(MloError):  # the answer's fate is settled: a failure to hang up does not change it
-                    await close_source(generator)
+                await close_source(generator, self.target or "")
         finally:
             self._account(status, error)
 
     def _account(self, status: Status, error: Exception | None) -> None:
         call, attempt, usage = self._call, self._attempt, self._fold.usage
-        if call is None:
+        if call is None or self._wiring is None:
             return
         if attempt is None:
             call.finish(status, error=error)
@@ -238,3 +248,7 @@ class Stream:
             self._account("abandoned", None)
             message = f"a stream from {self.target} was dropped without being closed: use `async with` or `aclose()`"
             warnings.warn(message, ResourceWarning, source=self, stacklevel=2)
+
+
+def _busy() -> MloError:
+    return MloError("another task is reading this stream: it has one reader at a time")
