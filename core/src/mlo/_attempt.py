@@ -23,7 +23,17 @@ class Attempt:
     The first of :meth:`finish`, :meth:`fail` and :meth:`cancel` ends it; later ones do nothing.
     """
 
-    __slots__ = ("_ended", "_holds_slot", "_in_breaker", "call", "first_event", "number", "started", "state")
+    __slots__ = (
+        "_ended",
+        "_holds_slot",
+        "_in_breaker",
+        "_reached",
+        "call",
+        "first_event",
+        "number",
+        "started",
+        "state",
+    )
 
     def __init__(self, call: Call, state: TargetState) -> None:
         call.attempts += 1
@@ -35,6 +45,7 @@ class Attempt:
         self._ended = False
         self._holds_slot = False
         self._in_breaker = False
+        self._reached = False
         state.in_flight += 1
         if AttemptStarted in call.emitter.table:
             call.emitter.emit(
@@ -64,6 +75,7 @@ class Attempt:
         if slots is not None:
             await slots.acquire()
             self._holds_slot = True
+        self._reached = True  # what fails before, such as a time-out in the line, says nothing about the target
         provider = state.instance.component.value
         return provider if provider is not None else await state.instance.open()
 
@@ -157,15 +169,11 @@ class Attempt:
 
     def _judge(self, error: Exception) -> None:
         health = self.state.health
-        if is_ill(error) and self._ran:
+        if is_ill(error) and self._reached:
             self._in_breaker = False
             health.failed(monotonic())
         elif isinstance(error, InvalidRequest):
             self._leave_breaker_well()
-
-    @property
-    def _ran(self) -> bool:
-        return self._in_breaker or self.first_event is not None
 
     def _leave_breaker_well(self) -> None:
         if self._in_breaker:

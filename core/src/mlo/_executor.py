@@ -8,6 +8,7 @@ error.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import AsyncGenerator, Sequence
 from inspect import isasyncgen
@@ -59,7 +60,7 @@ async def _rounds(call: Call, operation: Operation[T]) -> T:
     plan = call.plan
     plan.budget.deposit()
     states = _eligible(call)
-    for number in range(1, plan.retry.rounds + 1):
+    for number in itertools.count(1):
         before = len(call.outcomes)
         result = await _round(call, operation, states)
         if result is not None:
@@ -72,7 +73,7 @@ async def _rounds(call: Call, operation: Operation[T]) -> T:
         states = [state for state in _retryable(states, failed) if plan.budget.withdraw()]
         if not states:
             break
-    raise _exhausted(call)
+    raise _exhausted(call, states)
 
 
 def _eligible(call: Call) -> list[TargetState]:
@@ -97,19 +98,19 @@ def _eligible(call: Call) -> list[TargetState]:
 
 async def _round(call: Call, operation: Operation[T], states: Sequence[TargetState]) -> T | None:
     by_name = {state.target.name: state for state in states}
-    steps = call.plan.strategy.route(call.request, [state.target for state in states])
+    steps = _steps_of(call, states)
     limit = 4 * len(states) + 16
     outcomes: list[Outcome] | None = None
     try:
-        while (step := await _advance(steps, outcomes)) is not None:
+        while (step := await _advance(call, steps, outcomes)) is not None:
             limit -= 1
             if limit < 0:
-                raise CallError(_misbehaved(call, "does not come to an end"), call_id=call.call_id)
+                raise _misbehaved(call, "does not come to an end")
             stepped = await _step(call, operation, step, _states_of(call, step, by_name))
             result, outcomes = stepped
             call.outcomes += outcomes
             if result is not None:
-                await _teach(steps, outcomes, operation, result)
+                await _teach(call, steps, outcomes, operation, result)
                 return result
             _stop_if_fatal(call, outcomes)
     finally:
@@ -120,32 +121,52 @@ async def _round(call: Call, operation: Operation[T], states: Sequence[TargetSta
     return None
 
 
-async def _advance(steps: Steps | AsyncSteps, outcomes: list[Outcome] | None) -> Step | None:
+def _steps_of(call: Call, states: Sequence[TargetState]) -> Steps | AsyncSteps:
+    strategy = call.plan.strategy
+    try:
+        steps = strategy.route(call.request, [state.target for state in states])
+    except MloError:
+        raise
+    except Exception as error:
+        raise _misbehaved(call, f"raised {type(error).__name__}: {error}") from error
+    if not hasattr(steps, "send") and not hasattr(steps, "asend"):
+        raise _misbehaved(call, f"gave {type(steps).__name__} instead of a generator of steps")
+    return steps
+
+
+async def _advance(call: Call, steps: Steps | AsyncSteps, outcomes: list[Outcome] | None) -> Step | None:
     try:
         if isinstance(steps, AsyncGenerator):
             return await (anext(steps) if outcomes is None else steps.asend(outcomes))
         return next(steps) if outcomes is None else steps.send(outcomes)
     except (StopIteration, StopAsyncIteration):
         return None
+    except MloError:
+        raise
+    except Exception as error:
+        raise _misbehaved(call, f"raised {type(error).__name__}: {error}") from error
 
 
-async def _teach(steps: Steps | AsyncSteps, outcomes: list[Outcome], operation: Operation[T], result: T) -> None:
+async def _teach(
+    call: Call, steps: Steps | AsyncSteps, outcomes: list[Outcome], operation: Operation[T], result: T
+) -> None:
     """Let the strategy learn from the success; what it would try next does not matter any more."""
     try:
-        await _advance(steps, outcomes)
+        await _advance(call, steps, outcomes)
     except BaseException:
         await operation.discard(result)
         raise
 
 
 def _states_of(call: Call, step: Step, by_name: dict[str, TargetState]) -> list[TargetState]:
+    if not isinstance(step, Step):
+        raise _misbehaved(call, f"proposed {type(step).__name__} instead of a Step")
     try:
         states = [by_name[target.name] for target in step.targets]
     except KeyError as error:
-        reason = f"proposed {error.args[0]!r}, which is not among the targets it was given"
-        raise CallError(_misbehaved(call, reason), call_id=call.call_id) from None
+        raise _misbehaved(call, f"proposed {error.args[0]!r}, which is not among the targets it was given") from None
     if not states:
-        raise CallError(_misbehaved(call, "proposed a step without targets"), call_id=call.call_id)
+        raise _misbehaved(call, "proposed a step without targets")
     return states
 
 
@@ -172,8 +193,9 @@ async def _race(
             return  # on asyncio a task takes its first step even when the race is over
         tried = await _try(call, operation, state, step.accept)
         result, outcome = tried
-        if result is not None and winners:
-            await operation.discard(result)  # finished in the same moment as the winner
+        if winners:  # finished in the same moment as the winner
+            if result is not None:
+                await operation.discard(result)
             return
         outcomes.append(outcome)
         if result is not None:
@@ -187,7 +209,7 @@ async def _race(
         async with anyio.create_task_group() as tasks:
             for state in states:
                 tasks.start_soon(contend, state)
-                with anyio.move_on_after(step.stagger):
+                with anyio.move_on_after(max(0.0, step.stagger)):  # in this order, NaN is 0
                     await news.wait()
                 news = anyio.Event()
     except BaseException:
@@ -260,7 +282,7 @@ def _pause(call: Call, failed: Sequence[Outcome], number: int) -> float | None:
     ]
     if number >= retry.rounds or not errors:
         return None
-    asked = min((error.retry_after or 0.0) for error in errors)
+    asked = min(max(0.0, error.retry_after or 0.0) for error in errors)  # in this order, NaN is 0
     if asked > retry.cap:
         return None
     jitter = random.uniform(0.0, min(retry.cap, retry.base * 2.0 ** (number - 1)))  # noqa: S311 - not for secrets
@@ -270,14 +292,16 @@ def _pause(call: Call, failed: Sequence[Outcome], number: int) -> float | None:
     return pause
 
 
-def _misbehaved(call: Call, reason: str) -> str:
-    return f"strategy {call.plan.strategy_name!r} of route {call.plan.name!r} {reason}: a bug in the strategy"
+def _misbehaved(call: Call, reason: str) -> CallError:
+    message = f"strategy {call.plan.strategy_name!r} of route {call.plan.name!r} {reason}: a bug in the strategy"
+    return CallError(message, call_id=call.call_id)
 
 
 def _no_target(call: Call, rejected: dict[str, str]) -> MloError:
     unusable = call.plan.unusable
     if len(unusable) == len(rejected) == 1:
-        return next(iter(unusable.values()))
+        # The same error at every call: without this, its traceback would grow by each.
+        return next(iter(unusable.values())).with_traceback(None)
     listed = "; ".join(f"{name}: {reason}" for name, reason in rejected.items()) or "it has no targets"
     message = f"no target of route {call.plan.name!r} can take this request: {listed}"
     return NoTarget(message, reasons=rejected, call_id=call.call_id)
@@ -293,9 +317,13 @@ def _deadline_exceeded(call: Call) -> DeadlineExceeded:
     return DeadlineExceeded(message, call_id=call.call_id, outcomes=call.outcomes)
 
 
-def _exhausted(call: Call) -> Exception:
+def _exhausted(call: Call, states: Sequence[TargetState]) -> Exception:
     outcomes = call.outcomes
-    last = outcomes[-1].error if outcomes else None
+    if not outcomes:
+        names = [state.target.name for state in states]
+        message = f"strategy {call.plan.strategy_name!r} of route {call.plan.name!r} chose none of: {', '.join(names)}"
+        return NoTarget(message, reasons=dict.fromkeys(names, "not chosen by the strategy"), call_id=call.call_id)
+    last = outcomes[-1].error
     if len(outcomes) == 1 and last is not None:
         return last
     message = f"all {len(outcomes)} attempts of route {call.plan.name!r} failed: {_listed(outcomes)}"

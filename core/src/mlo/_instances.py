@@ -76,7 +76,7 @@ def given(provider: Provider, capabilities: frozenset[Capability], concurrency: 
     async def open_(_env: Environment) -> AsyncGenerator[Provider, None]:
         yield provider
 
-    return Resolved(open=open_, config=provider, capabilities=capabilities, concurrency=concurrency)
+    return Resolved(open=open_, config=provider, capabilities=capabilities, concurrency=concurrency or None)
 
 
 class Instance:
@@ -104,7 +104,7 @@ class Instance:
             ConfigError: when the options are wrong.
         """
         if self._error is not None:
-            raise self._error
+            raise self._error.with_traceback(None)  # it would grow by every raise
         if self._resolved is None:
             try:
                 self._resolved = self._resolve()
