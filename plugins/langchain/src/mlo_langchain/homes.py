@@ -138,6 +138,8 @@ class Home:
 
 
 _homes: weakref.WeakValueDictionary[Hashable, Home] = weakref.WeakValueDictionary()
+# by router, also those that are on their way out: nobody may take their router for a guest's
+_lodgers: weakref.WeakValueDictionary[int, Lodger] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
 
 
@@ -145,6 +147,7 @@ def _forget() -> None:
     global _lock  # noqa: PLW0603 - the lock may have been held by a thread that did not come along into the child
     _lock = threading.Lock()
     _homes.clear()
+    _lodgers.clear()
 
 
 if hasattr(os, "register_at_fork"):
@@ -173,13 +176,21 @@ def _shared(key: Hashable, make: Callable[[], Home]) -> Home:
 
 
 def _of_router(router: Router) -> Home:
-    if router.is_open:
+    before = _lodgers.get(id(router))
+    if before is None and router.is_open:
         return Home(_guest(router))
+    # no more than a weak reference to the one before, or all that ever were would hang on each other
+    last = None if before is None else weakref.ref(before)
+    lodger = _lodgers[id(router)] = Lodger(background(), partial(_vacated, router, last))
+    return Home(lodger)
 
-    async def ready() -> Router:
-        return router
 
-    return Home(Lodger(background(), ready))
+async def _vacated(router: Router, last: weakref.ref[Lodger] | None) -> Router:
+    """The router, once the home that it had before has closed it."""
+    lodger = None if last is None else last()
+    if lodger is not None:
+        await lodger.gone()
+    return router
 
 
 def _guest(router: Router) -> Guest:

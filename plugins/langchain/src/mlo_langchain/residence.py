@@ -71,6 +71,7 @@ class Lodger:
         self._make = make
         self._router: Router | None = None
         self._opening: asyncio.Future[Router] | None = None
+        self._life: asyncio.Task[None] | None = None
         self._leaving = asyncio.Event()
         self._left = False
 
@@ -85,7 +86,8 @@ class Lodger:
             return self._router
         if self._opening is None:
             self._opening = self.loop.create_future()
-            self._host.adopt(self._live(self._opening)).add_done_callback(self._end)
+            self._life = self._host.adopt(self._live(self._opening))
+            self._life.add_done_callback(self._end)
         return await asyncio.shield(self._opening)  # a caller that gives up does not take the others along
 
     def leave(self) -> None:
@@ -93,6 +95,11 @@ class Lodger:
         self._left = True
         with suppress(RuntimeError):  # the loop is closed, and the router with it
             self.loop.call_soon_threadsafe(self._leaving.set)
+
+    async def gone(self) -> None:
+        """Returns once the router is closed. To be called in the loop."""
+        if self._life is not None:
+            await asyncio.wait({self._life})
 
     async def _live(self, opening: asyncio.Future[Router]) -> None:
         async with await self._make() as router:
