@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -75,7 +76,6 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     """LangChain's `load` restores "all" classes of its own list, and others if they are named; the test names none."""
-    from langchain_core.load import load
-
+    load = importlib.import_module("langchain_core.load.load")
     paths = {tuple(MultiLLMOrchestrator.lc_id()), *load._get_default_allowed_class_paths("all")}
     monkeypatch.setitem(load._default_class_paths_cache, "all", paths)
