@@ -51,6 +51,7 @@ def _declared(name: str) -> set[tuple[str, str, str]]:
         (group.removeprefix("mlo.v1."), plugin, dist)
         for dist in _with_requirements(name)
         for group, plugins in _PROJECTS[dist]["project"].get("entry-points", {}).items()
+        if group.startswith("mlo.v1.")
         for plugin in plugins
     }
 
