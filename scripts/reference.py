@@ -185,16 +185,21 @@ def generate() -> dict[Path, str]:
     return pages
 
 
+def is_current(path: Path, text: str) -> bool:
+    """Whether a page says that text. Only words count: argparse lays its help out differently from Python to Python."""
+    return path.exists() and path.read_text().split() == text.split()
+
+
 def main(arguments: list[str]) -> int:
     """Rewrite, or only compare."""
-    stale = {path: text for path, text in generate().items() if not path.exists() or path.read_text() != text}
-    if arguments == ["--check"]:
-        for path in stale:
+    pages = generate()
+    stale = [path for path, text in pages.items() if not is_current(path, text)]
+    for path in stale:
+        if arguments == ["--check"]:
             print(f"{path.relative_to(DOCS.parent)} is not current; run: .venv/bin/python scripts/reference.py")
-        return int(bool(stale))
-    for path, text in stale.items():
-        path.write_text(text)
-    return 0
+        else:
+            path.write_text(pages[path])
+    return int(arguments == ["--check"] and bool(stale))
 
 
 if __name__ == "__main__":

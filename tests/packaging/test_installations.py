@@ -17,10 +17,10 @@ _PLUGINS = sorted(set(_PROJECTS) - {"mlo-core"})
 
 # every module but those that need an extra, so that one which needs something undeclared is found
 _IMPORT_ALL = """
-import importlib, pkgutil, sys
+import importlib, pkgutil, re, sys
 package = importlib.import_module(sys.argv[1])
 for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-    if not module.name.startswith(("mlo_sdk.testing", "mlo_sdk.aiohttp_transport")):
+    if not re.search("[.](aiohttp_transport|conformance|testing)", module.name):
         importlib.import_module(module.name)
 """
 _ROUTE = """
