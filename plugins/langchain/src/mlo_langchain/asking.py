@@ -71,7 +71,7 @@ def question_of(
     stop: Sequence[str] | None,
     arguments: Mapping[str, Any],
 ) -> Question:
-    """The question; ``arguments`` go before ``settings``.
+    """The question; ``arguments`` go before the fields of the model, ``settings``.
 
     Raises:
         InvalidRequest: for an argument that is not known, or a message, tool or format that has no counterpart here.
@@ -80,19 +80,23 @@ def question_of(
         known = ", ".join(sorted(CALL_FIELDS | _ONE_CALL))
         names = ", ".join(sorted(unknown))
         raise InvalidRequest(f"unknown argument {names}: known are {known}; a vendor's own options go into `extra`")
-    chosen = {**settings, **{name: value for name, value in arguments.items() if value is not None}}
-    tools = tuple(tool_of(tool) for tool in chosen.get("tools") or ())
+
+    def chosen(name: str) -> Any:
+        value = arguments.get(name)
+        return settings.get(name) if value is None else value
+
+    tools = tuple(tool_of(tool) for tool in arguments.get("tools") or ())
     request = ChatRequest(
         messages=messages_of(messages),
         tools=tools,
-        tool_choice=choice_of(chosen.get("tool_choice"), [tool.name for tool in tools]),
-        response_format=format_of(chosen.get("response_format"), strict=chosen.get("strict")) or TextFormat(),
-        sampling=Sampling(stop=_stops(stop), **{name: chosen.get(name) for name in _SAMPLING}),
-        reasoning=chosen.get("reasoning"),
+        tool_choice=choice_of(arguments.get("tool_choice"), [tool.name for tool in tools]),
+        response_format=format_of(arguments.get("response_format"), strict=arguments.get("strict")) or TextFormat(),
+        sampling=Sampling(stop=_stops(stop), **{name: chosen(name) for name in _SAMPLING}),
+        reasoning=chosen("reasoning"),
         extra=_extra(settings, arguments),
-        metadata=chosen.get("request_metadata") or {},
+        metadata=chosen("request_metadata") or {},
     )
-    return Question(request=request, **{name: chosen.get(name) for name in _WAY})
+    return Question(request=request, **{name: chosen(name) for name in _WAY})
 
 
 def _stops(stop: Sequence[str] | None) -> tuple[str, ...]:
@@ -114,7 +118,10 @@ def with_configurable(config: RunnableConfig | None, arguments: dict[str, Any]) 
     """
     told: dict[str, Any] = {}
     for each in (var_child_runnable_config.get(), config):
-        told.update((each or {}).get("configurable") or {})
+        if each and (configurable := each.get("configurable")):
+            told |= configurable
+    if not told:
+        return arguments
     ours = {name: value for name, value in told.items() if name.startswith("mlo_")}
     if unknown := ours.keys() - CONFIGURABLE.keys():
         raise InvalidRequest(f"configurable: {', '.join(sorted(unknown))}: known are {', '.join(CONFIGURABLE)}")

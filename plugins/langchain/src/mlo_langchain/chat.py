@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -40,6 +41,8 @@ _SAID_ELSEWHERE = {
     "api_key": "credentials stand in the providers' own settings",
     "max_retries": "retries stand in the route's settings",
 }
+_IDENTIFYING = sorted({*CALL_FIELDS, "config_file", "config_profile", "stop"})
+_UNSET: tuple[Any, ...] = (None, {})
 
 
 @cache
@@ -130,9 +133,8 @@ class MultiLLMOrchestrator(BaseChatModel):
 
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
-        names = {*CALL_FIELDS, "config_file", "config_profile", "stop"}
-        chosen = {name: getattr(self, name) for name in sorted(names)}
-        return {name: value for name, value in chosen.items() if value not in (None, {})}
+        fields = self.__dict__  # asked for with each call
+        return {name: fields[name] for name in _IDENTIFYING if fields[name] not in _UNSET}
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -245,8 +247,7 @@ class MultiLLMOrchestrator(BaseChatModel):
                     yield chunk
 
     def _question(self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]) -> Question:
-        settings = {name: getattr(self, name) for name in CALL_FIELDS}
-        return question_of(settings, messages, self.stop if stop is None else stop, kwargs)
+        return question_of(self.__dict__, messages, self.stop if stop is None else stop, kwargs)
 
     def _at_home(self) -> Home:
         home = self._home
@@ -293,6 +294,11 @@ class MultiLLMOrchestrator(BaseChatModel):
             ValueError: for a method that is not known or does not go with the other arguments.
         """
         return structured(self, schema, method=method, strict=strict, include_raw=include_raw)
+
+
+# LangChain asks for the signature of these two with every call; working it out anew costs more than the call itself
+for _method in (MultiLLMOrchestrator._generate, MultiLLMOrchestrator._agenerate):  # noqa: SLF001 - our own
+    setattr(_method, "__signature__", inspect.signature(_method))  # noqa: B010 - functions have no such field to mypy
 
 
 def _chunk(item: Streamed) -> ChatGenerationChunk | None:

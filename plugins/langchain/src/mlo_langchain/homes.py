@@ -12,7 +12,7 @@ import os
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Hashable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import aclosing, suppress
 from functools import partial
 from pathlib import Path
@@ -130,11 +130,41 @@ class Home:
             )
 
     def _send(self, asking: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run a coroutine in the router's loop; cancelling the future cancels it."""
+        future: Future[T] = Future()
         if self._loop.is_running():
             with suppress(RuntimeError):  # it has been closed just now
-                return asyncio.run_coroutine_threadsafe(asking, self._loop)
+                self._loop.call_soon_threadsafe(_start, self._loop, asking, future)
+                return future
         asking.close()
         raise MloError("the event loop that the router was opened in has ended: make a new model")
+
+
+# asyncio.run_coroutine_threadsafe, at two thirds of its price
+def _start(loop: asyncio.AbstractEventLoop, asking: Coroutine[Any, Any, T], future: Future[T]) -> None:
+    if future.cancelled():
+        asking.close()
+        return
+    task = loop.create_task(asking)
+    task.add_done_callback(partial(_hand_over, future))
+    future.add_done_callback(partial(_stop, loop, task))
+
+
+def _hand_over(future: Future[T], task: asyncio.Task[T]) -> None:
+    error = None if task.cancelled() else task.exception()
+    with suppress(InvalidStateError):  # cancelled by the one who waited, at this very moment
+        if task.cancelled():
+            future.cancel()
+        elif error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(task.result())
+
+
+def _stop(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any], future: Future[Any]) -> None:
+    if future.cancelled():
+        with suppress(RuntimeError):  # the loop is closed, and the task with it
+            loop.call_soon_threadsafe(task.cancel)
 
 
 _homes: weakref.WeakValueDictionary[Hashable, Home] = weakref.WeakValueDictionary()
