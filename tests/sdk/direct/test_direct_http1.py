@@ -145,6 +145,35 @@ def test_who_wants_to_keep_the_connection(head: bytes, *, reusable: bool) -> Non
     assert reader.reusable is reusable
 
 
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 200 OK\r\nContent-Length: 3", b"HTTP/1.0 200 OK\r\nConnection: keep-alive"], ids=["both", "old"]
+)
+def test_chunks_beside_a_length_or_before_their_time_cost_the_connection(head: bytes) -> None:
+    data = head + b"\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+    reader, body = read(iter([data]))
+    assert (body, reader.complete, reader.reusable) == (b"ok", True, False)
+
+
+def test_blanks_inside_a_header_are_its_value() -> None:
+    value = b"a" + b" " * 60_000 + b"b"
+    reader, _ = read(iter([b"HTTP/1.1 200 OK\r\nX: \t" + value + b" \r\nContent-Length: 0\r\n\r\n"]))
+    assert reader.head is not None
+    assert reader.head.headers[0] == (b"X", value)
+
+
+def test_a_head_may_come_byte_by_byte() -> None:
+    head = b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(3000)) + b"Content-Length: 0\r\n\r\n"
+    reader, _ = read(head[at : at + 1] for at in range(len(head)))
+    assert reader.complete
+
+
+def test_whether_anything_was_said() -> None:
+    reader = ResponseReader()
+    assert not reader.begun
+    reader.feed(b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert reader.begun
+
+
 def test_bytes_after_the_answer_spoil_the_connection() -> None:
     assert not read(iter([counted(b"ab") + b"HTTP"]))[0].reusable
     assert not read(iter([chunked([b"ab"]) + b"x"]))[0].reusable
@@ -173,6 +202,14 @@ def test_bare_line_feeds_are_understood_in_heads() -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabcde\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * 5000,
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000,
+        b"HTTP/1.1 200 OK\r\nX: a\rContent-Length: 9\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nX: a\x00b\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 5000,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"T: x\r\n" * 20_000,
     ],
     ids=[
         "ssh",
@@ -188,6 +225,14 @@ def test_bare_line_feeds_are_understood_in_heads() -> None:
         "longer",
         "endless-size",
         "endless-head",
+        "carriage-return",
+        "zero-byte",
+        "unknown-coding",
+        "two-codings",
+        "coded-twice",
+        "coding-and-length",
+        "endless-interim",
+        "endless-trailers",
     ],
 )
 def test_what_is_not_http_is_refused(data: bytes) -> None:

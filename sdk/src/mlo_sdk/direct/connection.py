@@ -10,10 +10,12 @@ from typing import Any
 import anyio
 import httpx
 from anyio.abc import ByteStream, SocketAttribute
+from anyio.streams.tls import TLSAttribute
 
 __all__ = ["Connection", "connect"]
 
 _RECEIVE_BYTES = 65_536
+_SEND_BYTES = 262_144
 _LOST = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
 
 Waits = Mapping[str, float | None]
@@ -22,33 +24,36 @@ Waits = Mapping[str, float | None]
 class Connection:
     """A socket, with or without TLS. ``waits`` are httpx's four timeouts, looked up at each wait."""
 
-    __slots__ = ("_socket", "_stream", "idle_since", "origin")
+    __slots__ = ("_socket", "_stream", "_tls", "idle_since", "origin")
 
     def __init__(self, stream: ByteStream, origin: tuple[str, str, int]) -> None:
         self._stream = stream
         self._socket: Any = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - anyio, not Django
+        self._tls: ssl.SSLObject | None = stream.extra(TLSAttribute.ssl_object, None)  # noqa: S610
         self.origin = origin
         self.idle_since = 0.0
 
     def is_dead(self) -> bool:
         """Whether the server has closed it, or said something that nobody asked for."""
         descriptor = self._socket.fileno()
-        return descriptor < 0 or _is_readable(descriptor)
+        return descriptor < 0 or _is_readable(descriptor) or (self._tls is not None and not _is_silent(self._tls))
 
     async def send(self, data: bytes, waits: Waits) -> None:
-        """Write all of ``data``.
+        """Write all of ``data``, in pieces: who sends much over a slow line is not held up as long as it goes on.
 
         Raises:
             httpx.WriteError: when the connection breaks.
-            httpx.WriteTimeout: when the server does not take it in time.
+            httpx.WriteTimeout: when the server does not take a piece in time.
         """
-        try:
-            with anyio.CancelScope(deadline=_deadline(waits.get("write"))) as scope:
-                await self._stream.send(data)
-        except _LOST as error:
-            raise httpx.WriteError(_reason(error)) from error
-        if scope.cancelled_caught:
-            raise httpx.WriteTimeout("")
+        for start in range(0, len(data), _SEND_BYTES):
+            piece = data if len(data) <= _SEND_BYTES else data[start : start + _SEND_BYTES]
+            try:
+                with anyio.CancelScope(deadline=_deadline(waits.get("write"))) as scope:
+                    await self._stream.send(piece)
+            except _LOST as error:
+                raise httpx.WriteError(_reason(error)) from error
+            if scope.cancelled_caught:
+                raise httpx.WriteTimeout("")
 
     async def receive(self, waits: Waits) -> bytes:
         """The next bytes; none at the end.
@@ -115,3 +120,14 @@ def _is_readable(descriptor: int) -> bool:
         poll.register(descriptor, select.POLLIN)
         return bool(poll.poll(0))
     return bool(select.select([descriptor], [], [], 0)[0])
+
+
+def _is_silent(tls: ssl.SSLObject) -> bool:
+    """Whether all that came has been read: TLS takes records off the socket before anybody asks for them."""
+    try:
+        tls.read(1)
+    except ssl.SSLWantReadError:
+        return True
+    except ssl.SSLError:
+        pass
+    return False

@@ -1,7 +1,8 @@
 """HTTP/1.1 messages: requests to bytes, bytes to responses. Sans-IO.
 
 A response's body ends with its last chunk, after ``Content-Length`` bytes, or with the connection, in this order of
-precedence (RFC 9112, section 6.3). Everything that a response may not be is ``httpx.RemoteProtocolError``.
+precedence (RFC 9112, section 6.3). Everything that a response may not be is ``httpx.RemoteProtocolError``. A
+connection whose framing could be read in two ways is not used again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _MOST_LINE_BYTES: Final = 4_096
 _MOST_LENGTH_DIGITS: Final = 18
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?: [^\r\n]*)?")
-_HEADER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*?)[ \t]*")
+_HEADER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):(.*)")
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
 _BAD_VALUE = re.compile(rb"[\x00\r\n]")
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -60,9 +61,20 @@ class _Framing(Enum):
 
 
 class ResponseReader:
-    """Reads the response to one request. Time is linear in the bytes fed, however they are split."""
+    """Reads the response to one request. What it keeps is bounded, and no byte of a body is looked at twice."""
 
-    __slots__ = ("_after_data", "_framing", "_left", "_method", "_rest", "_trailers", "complete", "head", "reusable")
+    __slots__ = (
+        "_after_data",
+        "_framing",
+        "_left",
+        "_method",
+        "_rest",
+        "_spare",
+        "_trailers",
+        "complete",
+        "head",
+        "reusable",
+    )
 
     def __init__(self, method: str = "GET") -> None:
         self.head: Head | None = None
@@ -72,8 +84,14 @@ class ResponseReader:
         self._framing = _Framing.CLOSE
         self._left = 0
         self._rest = b""
+        self._spare = _MOST_HEAD_BYTES  # left for heads and trailers
         self._after_data = False
         self._trailers = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether the server has said anything."""
+        return bool(self._rest) or self._spare < _MOST_HEAD_BYTES
 
     def feed(self, data: bytes) -> bytes:
         """The body bytes that ``data`` brings; sets ``head`` once it is there, and ``complete`` at the end.
@@ -111,16 +129,16 @@ class ResponseReader:
 
     def _read_head(self, data: bytes) -> bytes | None:
         """What follows the final head; ``None`` while it is not there."""
+        known = max(len(self._rest) - 3, 0)  # no need to look for the end there again
         text = self._rest + data if self._rest else data
         while True:
-            ends = _END_OF_HEAD.search(text)
+            ends = _END_OF_HEAD.search(text, known)
             if ends is None:
-                if len(text) > _MOST_HEAD_BYTES:
-                    raise httpx.RemoteProtocolError(f"the head of the answer is longer than {_MOST_HEAD_BYTES} bytes")
-                self._rest = text
+                self._rest = self._within_bounds(text)
                 return None
+            self._spend(ends.end())
             head = _parsed_head(text[: ends.start()])
-            text = text[ends.end() :]
+            text, known = text[ends.end() :], 0
             if head.status >= 200:
                 self._rest = b""
                 self._begin(head)
@@ -128,15 +146,29 @@ class ResponseReader:
             if head.status == 101:
                 raise httpx.RemoteProtocolError("the server wants to speak another protocol")
 
+    def _within_bounds(self, text: bytes) -> bytes:
+        if len(text) > self._spare:
+            raise httpx.RemoteProtocolError(f"the head of the answer is longer than {_MOST_HEAD_BYTES} bytes")
+        return text
+
+    def _spend(self, size: int) -> None:
+        self._spare -= size
+        if self._spare < 0:
+            raise httpx.RemoteProtocolError(f"heads and trailers are longer than {_MOST_HEAD_BYTES} bytes")
+
     def _begin(self, head: Head) -> None:
         self.head = head
         connection = b",".join(head.values(b"connection"))
         self.reusable = b"keep-alive" in connection if head.old else b"close" not in connection
         lengths = set(head.values(b"content-length"))
+        codings = b",".join(head.values(b"transfer-encoding"))
         if self._method == "HEAD" or head.status in {204, 304}:
             self.complete = True
-        elif b"chunked" in b",".join(head.values(b"transfer-encoding")):
+        elif codings:
+            if codings != b"chunked":
+                raise httpx.RemoteProtocolError("the answer has a transfer coding that nobody asked for")
             self._framing = _Framing.CHUNKED
+            self.reusable = self.reusable and not lengths and not head.old
         elif lengths:
             length = lengths.pop()
             if lengths or not length.isdigit() or len(length) > _MOST_LENGTH_DIGITS:
@@ -193,9 +225,11 @@ class ResponseReader:
             return at + 2
         if self._trailers:
             end = data.find(b"\r\n", at)
-            if end == at:
-                self.complete = True
-            return None if end < 0 else end + 2
+            if end < 0:
+                return None
+            self.complete = end == at
+            self._spend(end + 2 - at)
+            return end + 2
         found = _CHUNK_SIZE.match(data, at)
         if found is None:
             if b"\r\n" in data[at : at + _MOST_LINE_BYTES]:
@@ -207,7 +241,10 @@ class ResponseReader:
 
 
 def _parsed_head(text: bytes) -> Head:
-    first, *lines = text.replace(b"\r\n", b"\n").split(b"\n")
+    text = text.replace(b"\r\n", b"\n")
+    if b"\r" in text or b"\x00" in text:  # others might see a line break there
+        raise httpx.RemoteProtocolError("the head of the answer has a bare carriage return or a zero byte")
+    first, *lines = text.split(b"\n")
     status = _STATUS_LINE.fullmatch(first)
     if status is None:
         raise httpx.RemoteProtocolError("the answer does not begin like HTTP/1.1")
@@ -216,5 +253,5 @@ def _parsed_head(text: bytes) -> Head:
         header = _HEADER.fullmatch(line)
         if header is None:
             raise httpx.RemoteProtocolError("a header of the answer is malformed")
-        headers.append((header[1], header[2]))
+        headers.append((header[1], header[2].strip(b" \t")))
     return Head(status=int(status[2]), headers=tuple(headers), old=status[1] == b"0")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterable
-from typing import Self
+from typing import Self, TypeAlias
 
 import anyio
 import httpx
@@ -16,9 +16,17 @@ from .http1 import ResponseReader, request_bytes
 
 __all__ = ["DirectTransport"]
 
+_SAFE = frozenset({"GET", "HEAD"})
+Origin: TypeAlias = tuple[str, str, int]
+
 
 class DirectTransport(httpx.AsyncBaseTransport):
-    """HTTP/1.1 over pooled connections; made and closed in the event loop that uses it. Knows no proxies."""
+    """HTTP/1.1 over pooled connections; made and closed in the event loop that uses it. Knows no proxies.
+
+    A server may close an idle connection at the moment in which it is used again. What has no effects (``GET``) is then
+    sent once more. Anything else may have been done already, which nobody can tell from here: that is an error, and who
+    pays for the call decides whether to repeat it.
+    """
 
     def __init__(self, context: ssl.SSLContext, settings: HttpSettings) -> None:
         self._context = context
@@ -39,7 +47,7 @@ class DirectTransport(httpx.AsyncBaseTransport):
             await self._slots.acquire()
         exchange = _Exchange(self, waits, ResponseReader(request.method))
         try:
-            await exchange.begin(await self._connection(request.url, waits), data)
+            await self._begin(exchange, request, data)
         except BaseException:
             await exchange.aclose()
             raise
@@ -48,15 +56,30 @@ class DirectTransport(httpx.AsyncBaseTransport):
             raise httpx.RemoteProtocolError("no head")
         return httpx.Response(head.status, headers=list(head.headers), stream=exchange, request=request)
 
-    async def _connection(self, url: httpx.URL, waits: Waits) -> Connection:
+    async def _begin(self, exchange: _Exchange, request: httpx.Request, data: bytes) -> None:
+        url = request.url
         origin = (url.scheme, url.raw_host.decode("ascii"), url.port or (443 if url.scheme == "https" else 80))
+        used = await self._used(origin)
+        if used is not None:
+            try:
+                await exchange.begin(used, data)
+            except (httpx.NetworkError, httpx.RemoteProtocolError):
+                if request.method not in _SAFE or exchange.reader.begun:
+                    raise
+                await exchange.let_go()
+            else:
+                return
+        await exchange.begin(await connect(origin, self._context, exchange.waits), data)
+
+    async def _used(self, origin: Origin) -> Connection | None:
+        """An idle connection that is still good."""
         oldest = anyio.current_time() - self._settings.keep_alive
         while self._idle:
             connection = self._idle.pop()
             if connection.origin == origin and connection.idle_since >= oldest and not connection.is_dead():
                 return connection
             await connection.drop()
-        return await connect(origin, self._context, waits)
+        return None
 
     async def give_back(self, connection: Connection | None, *, reusable: bool) -> None:
         """Take a connection back, to use it again or to close it; ``None`` if there never was one."""
@@ -86,7 +109,8 @@ class _Exchange(httpx.AsyncByteStream):
 
     def __init__(self, transport: DirectTransport, waits: Waits, reader: ResponseReader) -> None:
         self.reader = reader
-        self._transport, self._waits = transport, waits
+        self.waits = waits
+        self._transport = transport
         self._connection: Connection | None = None
         self._first = b""
         self._over = False
@@ -96,7 +120,7 @@ class _Exchange(httpx.AsyncByteStream):
         """Send the request and read up to the end of the answer's head."""
         self._connection = connection
         try:
-            await connection.send(data, self._waits)
+            await connection.send(data, self.waits)
         except httpx.WriteError as unsent:
             # some servers refuse a large request before all of it has come, and close: their answer says why
             self._spoilt = True
@@ -129,7 +153,7 @@ class _Exchange(httpx.AsyncByteStream):
         raise StopAsyncIteration
 
     async def _next(self, connection: Connection) -> bytes:
-        data = await connection.receive(self._waits)
+        data = await connection.receive(self.waits)
         piece = b""
         if data:
             piece = self.reader.feed(data)
@@ -138,6 +162,13 @@ class _Exchange(httpx.AsyncByteStream):
         if self.reader.complete:
             await self._finish(reusable=self.reader.reusable)
         return piece
+
+    async def let_go(self) -> None:
+        """Close a connection on which nothing was heard; another one may begin."""
+        connection, self._connection = self._connection, None
+        self._spoilt = False
+        if connection is not None:
+            await connection.drop()
 
     async def _finish(self, *, reusable: bool) -> None:
         if not self._over:
