@@ -123,6 +123,9 @@ _REFUSALS: dict[str, tuple[Iterable[object], type[Exception], str]] = {
     "wrong scope": ([whole_json({"error": "invalid_scope"}, status=400)], AuthFailed, "invalid_scope"),
     "wrong address": ([whole(b"<html>404</html>", status=404, kind="text/html")], AuthFailed, "404"),
     "a web page": ([whole(b"<html>Log in</html>", kind="text/html")], ProtocolViolated, "expected JSON"),
+    "cut": ([whole(b'{"access_token": "s3cret')], ProtocolViolated, "expected JSON"),
+    "a list": ([whole_json(["s3cret"])], ProtocolViolated, "expected a JSON object"),
+    "an echo": ([whole_json({"error": "who is s3cret+?"}, status=401)], AuthFailed, r"who is \*\*\*\*"),
     "no token": ([whole_json({"b": 1, "a": 2})], ProtocolViolated, "no access_token, only a, b"),
     "down": ([CLOSE], TransportFailed, "was lost"),
 }

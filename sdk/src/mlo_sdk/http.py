@@ -14,7 +14,7 @@ renewed ones. No cancel scope is open while a body is being read by somebody els
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Self
@@ -61,7 +61,8 @@ class HttpClient:
     ``base_url`` may have a path; request paths are appended to it. ``path`` is where the instance stands in the
     configuration, for errors. ``headers`` go with every request. ``request_id_headers`` are the names under which the
     server tells its id of a request, best first. ``renew_on`` are the statuses that mean "these credentials are no
-    longer good".
+    longer good". ``confidential`` is for servers whose answers are secrets, such as token services: errors then show
+    no sample of them.
 
     One pool per event loop: the client may be used from several. Pools of other loops than the one that opens the
     client are closed with it if their loops still run, and are dropped with their loops otherwise.
@@ -82,6 +83,7 @@ class HttpClient:
         errors: ErrorTable | None = None,
         request_id_headers: tuple[str, ...] = ("x-request-id",),
         renew_on: frozenset[int] = frozenset({401}),
+        confidential: bool = False,
     ) -> None:
         self._base = _base_url(base_url, path)
         self._auth = auth
@@ -89,6 +91,7 @@ class HttpClient:
         self._errors = errors or ErrorTable()
         self._request_id_headers = request_id_headers
         self._renew_on = renew_on
+        self._confidential = confidential
         self._urls: dict[str, httpx.URL] = {}
         self._pools = Pools(self._base, self._settings, tls or TlsConfig(), path)
         self._headers = {
@@ -123,24 +126,27 @@ class HttpClient:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
+        secrets: Iterable[str] = (),
     ) -> JsonReply:
         """Send one request and read its whole JSON answer.
 
         ``json`` is encoded as the body, else ``content`` is it. ``path`` is appended to the base URL, or a whole URL of
-        the same server.
+        the same server. ``secrets`` are what the request holds and no error may repeat, beside the credentials.
 
         Raises:
             ProviderError: as the error table says; ``TransportFailed`` when no answer came, ``ProtocolViolated``
                 when it is not JSON.
         """
         body, extra = _encoded(json, content, headers)
-        response = await self._accepted(method, self._url(path, query), body, extra)
+        response = await self._accepted(method, self._url(path, query), body, extra, secrets)
         data = await read_body(response, self._settings.timeouts)
+        request_id = first_header(response, self._request_id_headers)
         return JsonReply(
             status=response.status_code,
-            data=decoded(response, data, first_header(response, self._request_id_headers)),
+            data=decoded(response, data, request_id, confidential=self._confidential),
             headers=response.headers,
-            request_id=first_header(response, self._request_id_headers),
+            request_id=request_id,
+            confidential=self._confidential,
         )
 
     @asynccontextmanager
@@ -174,19 +180,21 @@ class HttpClient:
         failure = Failure.of_body(data)
         return self._errors.error(evolve(failure, status=status or failure.status, request_id=request_id))
 
-    async def _accepted(self, method: str, url: httpx.URL, body: bytes, extra: Mapping[str, str]) -> httpx.Response:
+    async def _accepted(
+        self, method: str, url: httpx.URL, body: bytes, extra: Mapping[str, str], secrets: Iterable[str] = ()
+    ) -> httpx.Response:
         credentials = _NO_CREDENTIALS if self._auth is None else await self._auth.credentials()
         response = await self._exchange(method, url, body, {**extra, **credentials.headers})
         if 200 <= response.status_code < 300:
             return response
-        error = await self._refusal(response, credentials)
+        error = await self._refusal(response, credentials, secrets)
         if self._auth is None or response.status_code not in self._renew_on:
             raise error
         credentials = await self._renewed(self._auth, credentials, error)
         response = await self._exchange(method, url, body, {**extra, **credentials.headers})
         if 200 <= response.status_code < 300:
             return response
-        raise await self._refusal(response, credentials)
+        raise await self._refusal(response, credentials, secrets)
 
     async def _renewed(self, auth: AuthScheme, rejected: Credentials, error: ProviderError) -> Credentials:
         try:
@@ -217,16 +225,18 @@ class HttpClient:
         response.request = request
         return response
 
-    async def _refusal(self, response: httpx.Response, credentials: Credentials) -> ProviderError:
+    async def _refusal(
+        self, response: httpx.Response, credentials: Credentials, secrets: Iterable[str]
+    ) -> ProviderError:
         text = ""
         with suppress(TransportFailed):  # the status alone says enough
             text = (await read_body(response, self._settings.timeouts)).decode("utf-8", "replace")
         failure = _failure(response, text)
-        secrets = [word for value in credentials.headers.values() for word in (value, *value.split())]
+        words = [word for value in credentials.headers.values() for word in (value, *value.split())]
         return self._errors.error(
             evolve(
                 failure,
-                message=redact(failure.message, secrets),
+                message=redact(failure.message, [*words, *secrets]),
                 status=response.status_code,
                 request_id=first_header(response, self._request_id_headers),
                 retry_after=retry_after_of(response.headers),

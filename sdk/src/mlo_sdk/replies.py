@@ -26,12 +26,16 @@ _DRAIN_SECONDS = 0.25
 
 @frozen(kw_only=True)
 class JsonReply:
-    """A whole answer. ``data`` is the parsed body (``None`` for an empty one); header names are in lower case."""
+    """A whole answer. ``data`` is the parsed body (``None`` for an empty one); header names are in lower case.
+
+    Errors show no sample of a ``confidential`` one.
+    """
 
     status: int
     data: Any = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     request_id: str | None = None
+    confidential: bool = False
 
     def mapping(self) -> dict[str, Any]:
         """``data``, which must be a JSON object.
@@ -43,7 +47,7 @@ class JsonReply:
             return self.data
         raise ProtocolViolated(
             "expected a JSON object",
-            sample=json.dumps(self.data, ensure_ascii=False)[:_SAMPLE],
+            sample="" if self.confidential else json.dumps(self.data, ensure_ascii=False)[:_SAMPLE],
             status=self.status,
             request_id=self.request_id,
         )
@@ -196,11 +200,11 @@ async def read_body(response: httpx.Response, timeouts: Timeouts) -> bytes:
                 await response.aclose()
 
 
-def decoded(response: httpx.Response, data: bytes, request_id: str | None) -> Any:
+def decoded(response: httpx.Response, data: bytes, request_id: str | None, *, confidential: bool = False) -> Any:
     """The JSON value of a body; ``None`` for an empty one.
 
     Raises:
-        ProtocolViolated: with a sample, when it is not JSON.
+        ProtocolViolated: with a sample, unless it is ``confidential``, when it is not JSON.
     """
     if not data.strip():
         return None
@@ -210,10 +214,10 @@ def decoded(response: httpx.Response, data: bytes, request_id: str | None) -> An
         kind = response.headers.get("content-type", "no content type")
         raise ProtocolViolated(
             f"expected JSON, got {kind}",
-            sample=data[:_SAMPLE].decode("utf-8", "replace"),
+            sample="" if confidential else data[:_SAMPLE].decode("utf-8", "replace"),
             status=response.status_code,
             request_id=request_id,
-        ) from error
+        ) from (None if confidential else error)  # the cause holds the whole text
 
 
 async def _pieces(response: httpx.Response) -> AsyncGenerator[bytes, None]:

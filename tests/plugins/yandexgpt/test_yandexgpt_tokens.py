@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,11 +17,16 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from mlo import Secret
 from mlo.api import AuthScheme
-from mlo.errors import AuthFailed, ConfigError, TransportFailed
+from mlo.errors import AuthFailed, ConfigError, ProviderError, TransportFailed
 from mlo.requests import ChatRequest
+from mlo_emulators.server import running
 from mlo_emulators.yandexgpt import AuthorizedKey
 from mlo_sdk.testing import LoneEnvironment, context, hosted
 from mlo_yandexgpt.auth import open_api_key, open_iam
@@ -177,6 +183,28 @@ async def test_an_answer_without_a_token_is_no_token(cloud: Cloud) -> None:
     async with hosted(open_iam, config, LoneEnvironment()) as scheme:
         with pytest.raises(AuthFailed):
             await scheme.credentials()
+
+
+_LEAKS = {
+    "cut": (200, '{{"iamToken":"t1.canary'),
+    "a list": (200, '["t1.canary"]'),
+    "an echo": (400, '{{"code": 3, "message": "cannot exchange {body}"}}'),
+}
+
+
+@pytest.mark.parametrize(("status", "answer"), _LEAKS.values(), ids=list(_LEAKS))
+async def test_errors_of_the_token_service_show_no_secret(status: int, answer: str) -> None:
+    async def exchange(request: Request) -> Response:
+        said = (await request.body()).decode().replace('"', "'")
+        return Response(answer.format(body=said), status, media_type="application/json")
+
+    app = Starlette(routes=[Route("/iam/v1/tokens", exchange, methods=["POST"])])
+    with running(app) as server:
+        config = YandexIamConfig(oauth_token=Secret("y0_canary"), iam_url=server.url)
+        async with hosted(open_iam, config, LoneEnvironment()) as scheme:
+            with pytest.raises(ProviderError) as caught:
+                await scheme.credentials()
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
 
 
 async def test_iam_schemes_work_in_a_router(cloud: Cloud) -> None:

@@ -16,6 +16,7 @@ from mlo.errors import (
     InvalidRequest,
     MloError,
     ModelNotFound,
+    PermissionDenied,
     ProtocolViolated,
     RateLimited,
     ServerFault,
@@ -251,6 +252,24 @@ async def test_a_key_that_the_server_repeats_is_masked(client_of: ClientOf) -> N
         async with client_of(server.url, auth=StaticAuth({"authorization": "Bearer s3cret-key"})) as client:
             with pytest.raises(AuthFailed, match=r"provided: \*\*\*\*") as caught:
                 await client.request("GET", "/")
+    assert not any("s3cret" in text for text in shown(caught.value))
+
+
+async def test_what_a_request_holds_is_masked_too(client_of: ClientOf) -> None:
+    body = {"error": {"message": "no account has the password s3cret-word"}}
+    with serving(always(whole_json(body, status=403))) as server:
+        async with client_of(server.url) as client:
+            with pytest.raises(PermissionDenied, match=r"password \*\*\*\*") as caught:
+                await client.request("POST", "/", json={"password": "s3cret-word"}, secrets=["s3cret-word"])
+    assert not any("s3cret" in text for text in shown(caught.value))
+
+
+@pytest.mark.parametrize("body", [b'{"token": "s3cret", "exp', b'["s3cret"]'])
+async def test_answers_that_are_secrets_are_not_shown(client_of: ClientOf, body: bytes) -> None:
+    with serving(always(whole(body))) as server:
+        async with client_of(server.url, confidential=True) as client:
+            with pytest.raises(ProtocolViolated, match="expected") as caught:
+                (await client.request("POST", "/")).mapping()
     assert not any("s3cret" in text for text in shown(caught.value))
 
 

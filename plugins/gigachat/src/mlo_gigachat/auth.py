@@ -17,7 +17,6 @@ from mlo.api import AuthScheme, Credentials, Environment
 from mlo.errors import AuthFailed, ProtocolViolated
 from mlo_sdk.auth.static import basic_header
 from mlo_sdk.auth.tokens import TokenSource, shared_cell
-from mlo_sdk.errors import redact
 from mlo_sdk.http import HttpClient
 
 from .config import OAuthConfig, PasswordConfig
@@ -35,7 +34,15 @@ def oauth_client(config: OAuthConfig, path: str) -> HttpClient:
     """A client of the token endpoint."""
     tls = effective_tls(config.tls, verify_ssl=config.verify_ssl)
     headers = {"user-agent": USER_AGENT, "accept": "application/json"}
-    return HttpClient(config.auth_url, path=path, settings=config.http, tls=tls, errors=OAUTH_ERRORS, headers=headers)
+    return HttpClient(
+        config.auth_url,
+        path=path,
+        settings=config.http,
+        tls=tls,
+        errors=OAUTH_ERRORS,
+        headers=headers,
+        confidential=True,
+    )
 
 
 @asynccontextmanager
@@ -68,16 +75,17 @@ async def fetch_token(client: HttpClient, key: str, scope: str) -> Credentials:
         "rquid": str(uuid.uuid4()),
     }
     try:
-        reply = await client.request("POST", "", content=urlencode({"scope": scope}).encode(), headers=headers)
+        reply = await client.request(
+            "POST", "", content=urlencode({"scope": scope}).encode(), headers=headers, secrets=[key]
+        )
     except AuthFailed as error:
-        raise _explained(error, scope, key) from error
+        raise _explained(error, scope) from error
     return _credentials(reply.mapping(), "access_token", "expires_at")
 
 
-def _explained(error: AuthFailed, scope: str, key: str) -> AuthFailed:
-    said = redact(error.message, [key])
+def _explained(error: AuthFailed, scope: str) -> AuthFailed:
     hint = OAUTH_HINTS.get(error.code or "", "")
-    message = f"no token for scope {scope}: {said}" + (f" ({hint})" if hint else "")
+    message = f"no token for scope {scope}: {error.message}" + (f" ({hint})" if hint else "")
     return AuthFailed(message, status=error.status, code=error.code, request_id=error.request_id)
 
 
@@ -85,15 +93,18 @@ def _explained(error: AuthFailed, scope: str, key: str) -> AuthFailed:
 async def open_password(config: PasswordConfig, env: Environment) -> AsyncGenerator[AuthScheme, None]:
     """The scheme ``gigachat-password``."""
     tls = effective_tls(config.tls, verify_ssl=config.verify_ssl)
-    client = HttpClient(config.base_url, path=env.path, settings=config.http, tls=tls, errors=OAUTH_ERRORS)
+    client = HttpClient(
+        config.base_url, path=env.path, settings=config.http, tls=tls, errors=OAUTH_ERRORS, confidential=True
+    )
     password = config.password.reveal()
     headers = {"authorization": basic_header(config.user, password), "user-agent": USER_AGENT}
+    secrets = [password, headers["authorization"].removeprefix("Basic ")]
 
     async def fetch() -> Credentials:
         try:
-            reply = await client.request("POST", "/token", headers=headers)
+            reply = await client.request("POST", "/token", headers=headers, secrets=secrets)
         except AuthFailed as error:
-            message = f"the server took neither user nor password: {redact(error.message, [password])}"
+            message = f"the server took neither user nor password: {error.message}"
             raise AuthFailed(message, status=error.status, request_id=error.request_id) from error
         return _credentials(reply.mapping(), "tok", "exp")
 

@@ -77,9 +77,11 @@ def _source(config: YandexIamConfig, path: str) -> str:
 
 def _client(config: YandexIamConfig, path: str, *, metadata: bool) -> HttpClient:
     if not metadata:
-        return HttpClient(config.iam_url, path=path, settings=config.http, tls=config.tls, errors=_IAM_ERRORS)
+        return HttpClient(
+            config.iam_url, path=path, settings=config.http, tls=config.tls, errors=_IAM_ERRORS, confidential=True
+        )
     settings = evolve(config.http, timeouts=_METADATA_TIMEOUTS, proxy=None, trust_env=False)
-    return HttpClient(config.metadata_url, path=path, settings=settings, errors=_IAM_ERRORS)
+    return HttpClient(config.metadata_url, path=path, settings=settings, errors=_IAM_ERRORS, confidential=True)
 
 
 def _fetch(config: YandexIamConfig, source: str, path: str, client: HttpClient) -> tuple[Fetch, str]:
@@ -115,7 +117,7 @@ def _from_key(client: HttpClient, key: AuthorizedKey) -> Fetch:
 
 
 async def _exchanged(client: HttpClient, identity: dict[str, str]) -> Credentials:
-    reply = await client.request("POST", "/iam/v1/tokens", json=identity)
+    reply = await client.request("POST", "/iam/v1/tokens", json=identity, secrets=identity.values())
     answer = reply.mapping()
     return _bearer(answer.get("iamToken"), _unix(answer.get("expiresAt")))
 

@@ -26,7 +26,9 @@ TOKEN_ERRORS = ErrorTable(by_status=dict.fromkeys((400, 403, 404, 405, 422), Aut
 async def open_oauth2(config: OAuth2Config, env: Environment) -> AsyncGenerator[AuthScheme, None]:
     """A scheme that gets bearer tokens from ``config.token_url``; one token per client in the whole process."""
     secret = header_text(config.client_secret, f"{env.path}.client_secret")
-    client = HttpClient(config.token_url, path=env.path, settings=config.http, tls=config.tls, errors=TOKEN_ERRORS)
+    client = HttpClient(
+        config.token_url, path=env.path, settings=config.http, tls=config.tls, errors=TOKEN_ERRORS, confidential=True
+    )
     form = {"grant_type": "client_credentials", **config.extra}
     if config.scope:
         form["scope"] = config.scope
@@ -39,7 +41,7 @@ async def open_oauth2(config: OAuth2Config, env: Environment) -> AsyncGenerator[
 
     async def fetch() -> Credentials:
         asked_at = time.time()
-        reply = await client.request("POST", "", content=body, headers=headers)
+        reply = await client.request("POST", "", content=body, headers=headers, secrets=[secret])
         return bearer_credentials(reply.mapping(), asked_at)
 
     cell = shared_cell("oauth2-client-credentials", config.token_url, config.client_id, secret, urlencode(form))
