@@ -29,7 +29,7 @@ from mlo.router import Router
 
 from .asking import CALL_FIELDS, Question, question_of, with_configurable
 from .from_mlo import PROVIDER, chunk_of, last_chunk, result_of
-from .homes import Home, Streamed, home_of
+from .homes import Home, Streamed, home_of, path_text
 from .structured import structured
 from .tools import ChoiceLike, choice_of
 
@@ -76,7 +76,7 @@ class MultiLLMOrchestrator(BaseChatModel):
     model_config = ConfigDict(populate_by_name=True, extra="forbid")
 
     router: Router | None = Field(default=None, exclude=True, repr=False)
-    config_file: Annotated[str | None, BeforeValidator(lambda path: path if path is None else os.fspath(path))] = None
+    config_file: Annotated[str | os.PathLike[str] | None, BeforeValidator(path_text)] = None
     config_profile: str | None = None
     route: str | None = None
     target: str | None = None

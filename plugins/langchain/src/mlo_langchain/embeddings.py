@@ -12,7 +12,7 @@ from mlo.requests import EmbeddingRequest
 from mlo.responses import Embeddings as Vectors
 from mlo.router import Router
 
-from .homes import Home, home_of
+from .homes import Home, home_of, path_text
 
 __all__ = ["MultiLLMEmbeddings"]
 
@@ -31,7 +31,7 @@ class MultiLLMEmbeddings(BaseModel, Embeddings):
     model_config = ConfigDict(arbitrary_types_allowed=True, populate_by_name=True, extra="forbid")
 
     router: Router | None = Field(default=None, exclude=True, repr=False)
-    config_file: Annotated[str | None, BeforeValidator(lambda path: path if path is None else os.fspath(path))] = None
+    config_file: Annotated[str | os.PathLike[str] | None, BeforeValidator(path_text)] = None
     config_profile: str | None = None
     route: str | None = None
     target: str | None = None

@@ -30,7 +30,7 @@ from .background import background
 from .pipe import Pipe
 from .residence import Guest, Lodger, Residence
 
-__all__ = ["Home", "Streamed", "home_of"]
+__all__ = ["Home", "Streamed", "home_of", "path_text"]
 
 T = TypeVar("T")
 Streamed: TypeAlias = Event | ChatResponse
@@ -184,7 +184,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-def home_of(router: Router | None, config_file: str | None, profile: str | None) -> Home:
+def home_of(router: Router | None, config_file: str | os.PathLike[str] | None, profile: str | None) -> Home:
     """The home of a router, or of the router that a configuration file describes; shared by all who ask for the same.
 
     Raises:
@@ -195,6 +195,11 @@ def home_of(router: Router | None, config_file: str | None, profile: str | None)
         return _shared(key, partial(_of_router, router))
     path = _path_of(config_file)
     return _shared((path, _version(path), profile), partial(_of_file, path, profile))
+
+
+def path_text(path: object) -> object:
+    """A path as text, which can be written down; anything else is left for a validator to refuse."""
+    return os.fspath(path) if isinstance(path, os.PathLike) else path
 
 
 def _shared(key: Hashable, make: Callable[[], Home]) -> Home:
@@ -240,7 +245,7 @@ def _of_file(path: str | None, profile: str | None) -> Home:
     return Home(Lodger(background(), read))
 
 
-def _path_of(config_file: str | None) -> str | None:
+def _path_of(config_file: str | os.PathLike[str] | None) -> str | None:
     """The file that is meant now, so that a later change of folder does not matter; ``None`` if there is none."""
     chosen = config_file or os.environ.get("MLO_CONFIG") or "mlo.toml"
     path = Path(chosen).absolute()

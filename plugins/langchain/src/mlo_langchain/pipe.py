@@ -20,7 +20,7 @@ __all__ = ["Pipe"]
 
 T = TypeVar("T")
 LIMIT = 256
-"""So many items may wait for the reader, and as many again for the next hand-over."""
+"""So many items may wait for the reader, beside those that it has taken."""
 
 
 @frozen
@@ -55,7 +55,7 @@ class Pipe(Generic[T]):
         if not self._due:
             self._due = True
             self._loop.call_soon(self._flush)
-        if len(self._fresh) >= self._limit:
+        if len(self._fresh) + len(self._ready) >= self._limit:  # a glance; the lock decides below
             self._flush()
             await self._wait_for_room()
         if self._deserted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from langchain_core.utils.function_calling import convert_to_json_schema
 
@@ -16,7 +16,12 @@ __all__ = ["ChoiceLike", "choice_of", "format_of", "tool_of"]
 ChoiceLike: TypeAlias = str | bool | Mapping[str, Any] | None
 """A tool's name, ``"auto"``, ``"none"``, ``"any"`` or ``"required"`` (``True``), or OpenAI's dictionary."""
 
-_ANY = {"any", "required"}
+_MODES: Mapping[str, Literal["auto", "none", "required"]] = {
+    "auto": "auto",
+    "none": "none",
+    "any": "required",
+    "required": "required",
+}
 
 
 def tool_of(tool: Mapping[str, Any]) -> ToolDef:
@@ -44,17 +49,15 @@ def choice_of(choice: ChoiceLike, names: Sequence[str]) -> ToolChoice | None:
     """
     if choice is None or choice is False:
         return None
-    if choice is True or choice in _ANY:
+    if choice is True:
         return ToolChoice(mode="required")
-    if isinstance(choice, Mapping):
-        function = choice.get("function")
-        return choice_of(function.get("name") if isinstance(function, Mapping) else choice.get("type"), names)
+    if isinstance(choice, Mapping):  # {"type": "function", "function": {"name": …}}, or Anthropic's flat form
+        function = choice.get("function", choice)
+        return choice_of(function.get("name") or choice.get("type"), names)
     if choice in names:
         return ToolChoice(mode="named", name=choice)
-    if choice == "auto":
-        return ToolChoice()
-    if choice == "none":
-        return ToolChoice(mode="none")
+    if choice in _MODES:
+        return ToolChoice(mode=_MODES[choice])
     known = ", ".join(names) or "no tools"
     raise InvalidRequest(f"tool_choice names {choice!r}, but there are {known}; or say auto, none or any")
 
