@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterable
 
@@ -29,6 +30,21 @@ async def test_each_loop_has_connections_of_its_own() -> None:
             await anyio.to_thread.run_sync(anyio.run, elsewhere)
             await client.request("GET", "/")
     assert (len(server.requests), server.connections) == (4, 2)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # whose loop ends takes the sockets with it
+async def test_connections_of_loops_that_have_ended_are_not_kept() -> None:
+    async def elsewhere() -> None:
+        await client.request("GET", "/")
+
+    with serving(answer_ok) as server:
+        async with HttpClient(server.url) as client:
+            for _ in range(4):
+                await anyio.to_thread.run_sync(anyio.run, elsewhere)
+                gc.collect()
+            assert await anyio.to_thread.run_sync(server.closed_by_client.wait, 5)
+        gc.collect()
+    assert server.connections == 4
 
 
 async def test_connections_of_a_loop_that_still_runs_are_closed_in_it() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -128,7 +130,7 @@ def test_a_leader_cancelled_in_one_thread_hands_over_to_another() -> None:
             with anyio.CancelScope() as scope:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(TokenSource(never, cell=cell).credentials)
-                    while cell._waiters is None or len(cell._waiters) < 15:
+                    while len(cell._waiters) < 15:
                         await anyio.sleep(0.001)
                     scope.cancel()
         else:
@@ -161,3 +163,34 @@ async def test_ringing_wakes_the_one_who_waits() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(bell.wait)
         await anyio.to_thread.run_sync(bell.ring)
+
+
+def test_who_waits_for_a_loop_that_has_ended_fetches_instead() -> None:
+    cell, issuer, tokens = TokenCell(), Issuer(expected=0), []
+    left = abandoned_fetch(cell)
+
+    async def main(_index: int) -> None:
+        tokens.append(await cell.get(issuer))
+
+    in_threads(main)
+    assert (issuer.calls, {token.generation for token in tokens}) == (1, {1})
+    left.clear()  # what is collected now must not disturb those who come later
+    gc.collect()
+    in_threads(main)
+    assert issuer.calls == 1
+
+
+def abandoned_fetch(cell: TokenCell) -> list[object]:
+    """A fetch in a loop that ends in the middle of it, without a word to its tasks."""
+
+    async def never() -> Credentials:
+        loop.stop()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(cell.get(never))
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    loop.run_forever()
+    loop.close()
+    return [task]

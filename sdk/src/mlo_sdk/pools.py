@@ -10,6 +10,7 @@ import anyio.to_thread
 import httpx
 from anyio.lowlevel import EventLoopToken, current_token
 
+from .auth.wakeup import still_runs
 from .settings import HttpSettings
 from .tls import TlsConfig
 from .transports import open_transport
@@ -20,7 +21,7 @@ _FOREIGN_CLOSE_SECONDS = 2.0
 
 
 class Pools:
-    """Opens a pool when a loop first asks for one."""
+    """Opens a pool when a loop first asks for one, and forgets those of loops that have ended."""
 
     def __init__(self, url: httpx.URL, settings: HttpSettings, tls: TlsConfig, path: str) -> None:
         self._url, self._settings, self._tls, self._path = url, settings, tls, path
@@ -48,6 +49,8 @@ class Pools:
             if not self._open:
                 raise RuntimeError(f"the HTTP client of {self._url} is not open: use it within `async with`")
             transport = open_transport(self._url, self._settings, self._tls, self._path)
+            for ended in [known for known in list(self._transports) if not still_runs(known)]:
+                self._transports.pop(ended, None)
             self._transports[token] = transport
         return transport
 

@@ -7,7 +7,7 @@
          ├─ nobody fetches ───────► lead: fetch ─┬─ done ──► a new generation; all who wait get it
          ├─ somebody fetches,                    ├─ failed ► held and still valid? use it : all who wait get the error
          │   the old one is valid ► use that     └─ cancelled ► the first who waits leads
-         └─ somebody fetches ─────► wait
+         └─ somebody fetches ─────► wait (should that one's event loop end meanwhile, lead)
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 from weakref import WeakValueDictionary
 
+import anyio
 from attrs import define, evolve, field, frozen
 
 from mlo.api import Credentials
@@ -38,6 +39,7 @@ It raises leaves of ``MloError``.
 """
 
 _RETRY_SECONDS = 10.0  # between early renewals that fail while the old token is still good
+_LEADER_SECONDS = 1.0  # between looks at whether the loop of who fetches still runs
 _WRONG_CLOCK_SECONDS = 60.0  # a token that seems to have expired on arrival is used that long: a 401 renews it anyway
 
 
@@ -50,6 +52,8 @@ class _Held:
 
 @define(eq=False)
 class _Waiter:
+    """A caller who cannot have the token held. ``leads``: it is the one who fetches."""
+
     bell: Bell = field(factory=Bell)
     credentials: Credentials | None = field(default=None, repr=False)
     error: MloError | None = None
@@ -67,7 +71,8 @@ class TokenCell:
         self._lock = threading.RLock()
         self._held: _Held | None = None
         self._generation = 0
-        self._waiters: deque[_Waiter] | None = None  # None: nobody fetches
+        self._leader: _Waiter | None = None
+        self._waiters: deque[_Waiter] = deque()
 
     def __repr__(self) -> str:
         return f"<TokenCell generation {self._generation}>"
@@ -96,40 +101,49 @@ class TokenCell:
             turn = self._turn(stale, clock())
         if isinstance(turn, Credentials):
             return turn
-        if turn is not None:
+        if not turn.leads:
             await self._wait(turn)
-            if turn.credentials is not None:
-                return turn.credentials
-            if turn.error is not None:
-                raise copy.copy(turn.error) from turn.error  # each task its own: a traceback belongs to one
-        return await self._lead(fetch, (refresh_before, refresh_after), clock)
+        if turn.credentials is not None:
+            return turn.credentials
+        if turn.error is not None:
+            raise copy.copy(turn.error) from turn.error  # each task its own: a traceback belongs to one
+        return await self._lead(turn, fetch, (refresh_before, refresh_after), clock)
 
-    def _turn(self, stale: int | None, now: float) -> Credentials | _Waiter | None:
-        """What a caller is to do, decided under the lock: use these, wait, or (``None``) lead."""
+    def _turn(self, stale: int | None, now: float) -> Credentials | _Waiter:
+        """What a caller is to do, decided under the lock: use these, or wait unless it leads."""
         held = self._held
         if held is not None and stale is not None and held.credentials.generation <= stale:
             held = self._held = None
-        if held is not None and (now < held.fresh_until or (now < held.valid_until and self._waiters is not None)):
+        if held is not None and (now < held.fresh_until or (now < held.valid_until and self._leader is not None)):
             return held.credentials
-        if self._waiters is None:
-            self._waiters = deque()
-            return None
-        waiter = _Waiter()
-        self._waiters.append(waiter)
+        waiter = _Waiter(leads=self._leader is None)
+        if waiter.leads:
+            self._leader = waiter
+        else:
+            self._waiters.append(waiter)
         return waiter
 
     async def _wait(self, waiter: _Waiter) -> None:
+        """Until there is an outcome in ``waiter``, or it is the one who leads."""
         try:
-            await waiter.bell.wait()
+            while True:
+                with anyio.move_on_after(_LEADER_SECONDS):
+                    await waiter.bell.wait()
+                    return
+                with self._lock:
+                    if self._leader is not None and not self._leader.bell.can_ring():
+                        self._hand_over()
         except BaseException:
             with self._lock:
-                if self._waiters is not None and waiter in self._waiters:
+                if waiter in self._waiters:
                     self._waiters.remove(waiter)
-                if waiter.leads:
+                if waiter is self._leader:
                     self._hand_over()
             raise
 
-    async def _lead(self, fetch: Fetch, refresh: tuple[float, float], clock: Callable[[], float]) -> Credentials:
+    async def _lead(
+        self, leader: _Waiter, fetch: Fetch, refresh: tuple[float, float], clock: Callable[[], float]
+    ) -> Credentials:
         try:
             fetched = await fetch()
         except MloError as error:
@@ -139,7 +153,8 @@ class TokenCell:
             return kept
         except BaseException:  # cancelled, or a bug of fetch: the next one tries for itself
             with self._lock:
-                self._hand_over()
+                if leader is self._leader:  # not one who is collected long after its loop has ended
+                    self._hand_over()
             raise
         return self._renewed(fetched, refresh, clock())
 
@@ -162,18 +177,18 @@ class TokenCell:
             return held.credentials
 
     def _land(self, *, credentials: Credentials | None = None, error: MloError | None = None) -> None:
-        waiters, self._waiters = self._waiters, None
-        for waiter in waiters or ():
+        waiters, self._waiters, self._leader = self._waiters, deque(), None
+        for waiter in waiters:
             waiter.credentials, waiter.error = credentials, error
             waiter.bell.ring()
 
     def _hand_over(self) -> None:
         while self._waiters:
             waiter = self._waiters.popleft()
-            waiter.leads = True
+            waiter.leads, self._leader = True, waiter
             if waiter.bell.ring():
                 return
-        self._waiters = None
+        self._leader = None
 
 
 def _held(credentials: Credentials, refresh: tuple[float, float], now: float) -> _Held:
