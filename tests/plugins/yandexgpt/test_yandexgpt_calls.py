@@ -6,7 +6,20 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from mlo import ChatRequest, EmbeddingRequest, FinishReason, JsonSchema, Message, Router, Sampling, ToolChoice, ToolDef
+from mlo import (
+    ChatRequest,
+    EmbeddingRequest,
+    FinishReason,
+    Image,
+    JsonSchema,
+    Message,
+    Router,
+    Sampling,
+    Text,
+    ToolChoice,
+    ToolDef,
+)
+from mlo.errors import InvalidRequest, Unsupported
 from mlo.events import TextDelta, UsageReported
 
 from .cloud import FOLDER, URI, Cloud, emulated, opened, routed
@@ -151,16 +164,32 @@ async def test_answer_at_the_limit_says_so(router: Router) -> None:
     assert response.finish_reason is FinishReason.LENGTH
 
 
-async def test_stop_sequences_on_this_side(cloud: Cloud) -> None:
+@pytest.mark.parametrize("model", ["yandexgpt", "qwen3-235b-a22b-fp8"])
+@pytest.mark.parametrize("stop", [", т", ", три!"])
+async def test_stop_sequences_on_this_side(cloud: Cloud, model: str, stop: str) -> None:
     cloud.change(answer="раз, два, три", frame_chars=2)
-    request = ChatRequest(messages=(Message.user("?"),), sampling=Sampling(stop=(", т",)))
+    request = ChatRequest(messages=(Message.user("?"),), model=model, sampling=Sampling(stop=(stop,)))
     async with routed(cloud, stop="client") as router:
         whole = await router.route(request)
         async with router.route_stream(request) as stream:
             async for _event in stream:
                 pass
-    assert whole.text == stream.response().text == "раз, два"
+    assert whole.text == stream.response().text == "раз, два, три".partition(stop)[0]
     assert stream.response().finish_reason is FinishReason.STOP
+
+
+async def test_images_are_for_the_models_that_see(cloud: Cloud, router: Router) -> None:
+    picture = [Message.user((Text("?"), Image(data=b"png")))]
+    await router.route(picture, target="yandex:gemma-3-27b-it")
+    assert cloud.journal.requests[0].json()["messages"][0]["content"][1]["type"] == "image_url"
+    with pytest.raises(Unsupported, match="read text only"):
+        await router.route(picture)
+
+
+async def test_empty_text_is_refused_for_open_weight_models_too(cloud: Cloud, router: Router) -> None:
+    with pytest.raises(InvalidRequest, match="message 0 is empty"):
+        await router.route("", target="yandex:gemma-3-27b-it")
+    assert not cloud.journal.requests
 
 
 async def test_branch_and_tuning_are_chosen_by_the_target(cloud: Cloud, router: Router) -> None:

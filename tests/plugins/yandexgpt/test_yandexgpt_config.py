@@ -129,6 +129,8 @@ def test_models_that_are_no_uris_are_listed_too() -> None:
     assert vector.capabilities == {Capability.EMBEDDINGS}
     image = described(ModelInfo(id=f"gpt://{FOLDER}/gemma-3-27b-it/latest"), stores_prompts=False)
     assert Capability.VISION in image.capabilities
+    labels = described(ModelInfo(id=f"cls://{FOLDER}/yandexgpt-lite/latest"), stores_prompts=False)
+    assert (labels.context_tokens, labels.price) == (None, None)
 
 
 def findings(config: object, kind: str = "providers") -> list[Finding]:

@@ -16,6 +16,7 @@ from mlo.models import Price
 from mlo.responses import FinishReason
 from mlo_sdk.ndjson import NdjsonParser
 from mlo_yandexgpt.answers import FrameReader, chat_response
+from mlo_yandexgpt.wire import read_usage
 
 from .cloud import URI
 
@@ -105,7 +106,7 @@ def test_stop_sequences_do_not_depend_on_the_split(text: str, cuts: list[int], s
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
@@ -140,6 +141,12 @@ def test_nonsense_is_a_typed_error(found: Any) -> None:
         assert str(error)
     else:
         assert reader.finished is not None
+
+
+@pytest.mark.parametrize("count", [1e999, 1.5, "many", []])
+def test_a_count_that_is_none_is_a_typed_error(count: Any) -> None:
+    with pytest.raises(ProtocolViolated, match="count"):
+        read_usage({"inputTextTokens": count})
 
 
 def test_rewriting_tells_where_and_what_to_do() -> None:

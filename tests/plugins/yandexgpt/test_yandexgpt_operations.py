@@ -8,8 +8,8 @@ from typing import Any
 import anyio
 import pytest
 
-from mlo import ChatRequest
-from mlo.errors import DeadlineExceeded, InvalidRequest, ModelNotFound, ProtocolViolated, TransportFailed
+from mlo import ChatRequest, Sampling
+from mlo.errors import DeadlineExceeded, InvalidRequest, ModelNotFound, ProtocolViolated, TransportFailed, Unsupported
 from mlo.events import TextDelta
 from mlo_sdk.http import HttpClient
 from mlo_sdk.testing import context
@@ -62,6 +62,30 @@ async def test_by_hand(cloud: Cloud) -> None:
     assert early is None
     assert done is not None
     assert done.text == "Эхо: Привет"
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (ChatRequest(messages=ASK.messages, sampling=Sampling(stop=("!",))), "stop sequences"),
+        (ChatRequest(messages=ASK.messages, model="gpt-oss-20b"), "no asynchronous mode"),
+    ],
+)
+async def test_what_an_operation_cannot_do_is_not_submitted(cloud: Cloud, request_: ChatRequest, said: str) -> None:
+    async with opened(cloud, stop="client") as provider:
+        with pytest.raises(Unsupported, match=said):
+            await provider.submit(request_)
+    assert not cloud.journal.requests
+
+
+@pytest.mark.parametrize("name", ["../v1/models", "", "a?b"])
+async def test_an_id_leads_nowhere_else(cloud: Cloud, name: str) -> None:
+    async with opened(cloud) as provider:
+        with pytest.raises(InvalidRequest, match="is not the id of an operation"):
+            await provider.result(name)
+        with pytest.raises(InvalidRequest, match="is not the id of an operation"):
+            await provider.cancel(name)
+    assert not cloud.journal.requests
 
 
 async def test_a_cancelled_operation_has_no_result(cloud: Cloud) -> None:

@@ -21,7 +21,7 @@ from mlo.messages import Message, Role, ToolCall
 from mlo.models import Price
 from mlo.responses import ChatResponse, FinishReason, Usage
 
-from .stops import StopCutter
+from .stops import StopCutter, cut_text
 from .wire import Frame, read_frame
 
 __all__ = ["FrameReader", "arguments_text", "chat_response", "with_cost"]
@@ -160,9 +160,8 @@ def chat_response(
         )
     text, reason = frame.text, frame.reason
     if stops:
-        cutter = StopCutter(stops)
-        text = cutter.feed(text) + cutter.close()
-        reason = FinishReason.STOP if cutter.hit else reason
+        text, hit = cut_text(text, stops)
+        reason = FinishReason.STOP if hit else reason
     calls = tuple(
         ToolCall(id=delta.id or "", name=delta.name or "", arguments=delta.arguments)
         for delta in tool_call_deltas(frame.calls)

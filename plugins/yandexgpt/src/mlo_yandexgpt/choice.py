@@ -66,7 +66,7 @@ class Chooser:
         """
         uri = model_uri(name, self._config.folder_id, scheme)
         if uri.scheme != scheme:
-            raise ModelNotFound(f"{name!r} is a {uri.scheme} model, here a {scheme} model is needed")
+            raise ModelNotFound(f"{name!r} begins with {uri.scheme}://, here a model of {scheme}:// is needed")
         fault = folder_fault(uri.folder)
         if fault:
             raise ModelNotFound(f"{name!r}: {fault}")

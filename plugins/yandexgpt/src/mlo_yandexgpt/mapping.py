@@ -12,7 +12,7 @@ from mlo.errors import ContextTooLong, InvalidRequest, Unsupported
 from mlo.messages import Message, Role, Text, ToolCall, ToolChoice, ToolDef
 from mlo.requests import ChatRequest, JsonObject, JsonSchema, ReasoningEffort, ResponseFormat, Sampling
 
-__all__ = ["check_sampling", "check_text", "check_tools", "completion_request"]
+__all__ = ["check_said", "check_sampling", "check_text", "check_tools", "completion_request"]
 
 _MAX_TEXT = 100_000
 _NO_WORD_FOR = ("top_p", "top_k", "seed", "frequency_penalty", "presence_penalty", "repetition_penalty")
@@ -77,6 +77,19 @@ def check_tools(tools: Sequence[ToolDef]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InvalidRequest(f"several tools are called {', '.join(twice)}: names must be unique")
+
+
+def check_said(messages: Sequence[Message]) -> None:
+    """See that system and user say something in each message.
+
+    Raises:
+        InvalidRequest: when one is empty.
+    """
+    for index, message in enumerate(messages):
+        if message.role in {Role.SYSTEM, Role.USER} and not any(
+            part.text if isinstance(part, Text) else part for part in message.parts
+        ):
+            raise InvalidRequest(f"message {index} is empty, which YandexGPT refuses")
 
 
 def check_text(text: str, what: str) -> str:

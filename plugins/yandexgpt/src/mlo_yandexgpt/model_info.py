@@ -41,7 +41,7 @@ def described(model: ModelInfo, *, stores_prompts: bool) -> ModelInfo:
     return evolve(
         model,
         capabilities=capabilities,
-        context_tokens=facts.context if facts else None,
+        context_tokens=facts.context if facts and uri.scheme == "gpt" else None,
         residency=residency,
         price=price_of(uri) if uri.scheme == "gpt" else None,
     )

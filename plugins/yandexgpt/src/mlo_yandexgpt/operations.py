@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import anyio
 from attrs import frozen
 
-from mlo.errors import ProtocolViolated, ProviderError
+from mlo.errors import InvalidRequest, ProtocolViolated, ProviderError
 from mlo_sdk.http import HttpClient
 
 from .wire import number
@@ -68,7 +69,7 @@ class Operations:
         Raises:
             ProviderError: as the error table says.
         """
-        reply = await self._client.request("GET", f"/operations/{name}")
+        reply = await self._client.request("GET", _path(name))
         return reply.mapping()
 
     async def cancel(self, name: str) -> None:
@@ -77,7 +78,7 @@ class Operations:
         Raises:
             ProviderError: as the error table says.
         """
-        await self._client.request("GET", f"/operations/{name}:cancel")  # a GET, as the API has it
+        await self._client.request("GET", f"{_path(name)}:cancel")  # a GET, as the API has it
 
     async def _cancel_quietly(self, name: str) -> None:
         try:
@@ -99,6 +100,12 @@ class Operations:
         if not isinstance(response, dict):
             raise ProtocolViolated("an operation is done without response or error", sample=str(dict(operation))[:200])
         return response
+
+
+def _path(name: str) -> str:
+    if not re.fullmatch(r"[\w-]+", name):
+        raise InvalidRequest(f"{name!r} is not the id of an operation")
+    return f"/operations/{name}"
 
 
 _HTTP_OF = {1: 499, 3: 400, 4: 504, 5: 404, 7: 403, 8: 429, 12: 501, 13: 500, 14: 503, 16: 401}

@@ -14,7 +14,7 @@ from .catalog import generations_at_once, price_for
 from .config import YandexApiKeyConfig, YandexConfig, YandexIamConfig
 
 mlo_api = (1, 0)
-_ABILITIES = frozenset(Capability) - {Capability.VISION, Capability.FILES}
+_ABILITIES = frozenset(Capability) - {Capability.FILES}  # images: some of the open-weight models
 
 
 def _provider(config: YandexConfig, env: Environment) -> AbstractAsyncContextManager[Any]:

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 from mlo.api import CallContext
-from mlo.errors import ProviderError
+from mlo.errors import ProviderError, Unsupported
 from mlo.events import Event, events_of
 from mlo.models import ModelInfo
 from mlo.requests import ChatRequest, EmbeddingRequest
@@ -41,7 +41,7 @@ class YandexProvider(BaseProvider):
         self._config = config
         self._native = native
         self._compat_client = compat
-        self._compat = CompatSide(compat, _call_headers)
+        self._compat = CompatSide(compat, _call_headers, cut_stops=config.stop == "client")
         self._operations = Operations(operations, Pace(first=config.poll_first, longest=config.poll_max))
         self._services = Services(native, config.embeddings_per_second)
         self._chooser = Chooser(config)
@@ -132,11 +132,15 @@ class YandexProvider(BaseProvider):
         """Start an asynchronous generation, whatever the mode; the id of its operation.
 
         Raises:
-            ProviderError: as the error table says.
+            ProviderError: as the error table says; ``Unsupported`` also for open-weight models, and for stop
+                sequences: nobody remembers them until the result is there.
         """
-        return operation_id(
-            await self._submit(self._body(request, self._chooser.generation(request.model), stream=False))
-        )
+        model = self._chooser.generation(request.model)
+        if not model.native:
+            raise Unsupported(f"{model.uri} has no asynchronous mode: only the native API has")
+        if request.sampling.stop:
+            raise Unsupported("results of operations are not cut at stop sequences: leave them out")
+        return operation_id(await self._submit(self._body(request, model, stream=False)))
 
     async def _submit(self, body: dict[str, Any]) -> dict[str, Any]:
         reply = await self._native.request("POST", f"{_MODELS}/completionAsync", json=body, headers=_call_headers())

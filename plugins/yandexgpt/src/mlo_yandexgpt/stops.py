@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-__all__ = ["StopCutter"]
+from mlo.events import Event, Finished, TextDelta
+from mlo.responses import FinishReason
+
+__all__ = ["StopCutter", "cut_events", "cut_text"]
+
+
+def cut_text(text: str, stops: Sequence[str]) -> tuple[str, bool]:
+    """``text`` up to the first of ``stops``, and whether there was one."""
+    cutter = StopCutter(stops)
+    return cutter.feed(text) + cutter.close(), cutter.hit
+
+
+def cut_events(event: Event, cutter: StopCutter) -> Iterator[Event]:
+    """What becomes of one event of an answer; after ``Finished`` nothing more is to be read."""
+    if isinstance(event, TextDelta):
+        if text := cutter.feed(event.text):
+            yield TextDelta(text)
+        if cutter.hit:
+            yield Finished(FinishReason.STOP)
+        return
+    if isinstance(event, Finished) and (rest := cutter.close()):
+        yield TextDelta(rest)
+    yield event
 
 
 class StopCutter:

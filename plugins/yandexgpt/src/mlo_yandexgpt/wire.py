@@ -102,6 +102,8 @@ def number(value: Any) -> int | None:
     """
     if value is None:
         return None
+    if isinstance(value, float) and not value.is_integer():  # infinity, too
+        raise _violated("a count is not a whole number", {"value": value})
     try:
         return int(value)
     except (TypeError, ValueError) as error:
