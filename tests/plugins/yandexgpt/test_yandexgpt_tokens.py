@@ -256,6 +256,7 @@ def elliptic_pem() -> str:
         (json.dumps({"id": "a", "service_account_id": "b", "private_key": "nonsense"}), "no PEM key"),
         (json.dumps({"id": "a", "service_account_id": "b", "private_key": elliptic_pem()}), "not an RSA key"),
     ],
+    ids=["text", "bare key", "list", "fields missing", "nonsense for a key", "other kind of key"],
 )
 def test_a_key_file_that_is_none(text: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
