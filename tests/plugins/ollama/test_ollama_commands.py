@@ -75,6 +75,13 @@ def test_a_pull_goes_on_by_itself(serve: Serve, capsys: pytest.CaptureFixture[st
     assert server.journal["pulled bytes"] == 2_000_001_024
 
 
+@pytest.mark.parametrize("attempts", ["0", "-1", "many"])
+def test_a_pull_needs_an_attempt(attempts: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        ollama(["pull", "small", "--attempts", attempts])
+    assert "--attempts" in capsys.readouterr().err
+
+
 def test_a_pull_gives_up_when_told(serve: Serve) -> None:
     url = serve(pull_cut=True).url
     with pytest.raises(Exception, match="EOF"):

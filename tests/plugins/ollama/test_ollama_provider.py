@@ -440,13 +440,16 @@ async def test_a_local_instance_keeps_prompts_local(serve: Serve) -> None:
     ("options", "where"),
     [
         ({"base_url": "https://ollama.com"}, "providers.local.base_url"),
+        ({"base_url": "https://api.ollama.com./v1"}, "providers.local.base_url"),
         ({"model": "x:cloud"}, "providers.local.model"),
+        ({"keep_alive": "soon"}, "providers.local.keep_alive"),
+        ({"models": {"m": {"keep_alive": "300"}}}, 'providers.local.models."m".keep_alive'),
         ({"options": {"num_gpu": "all"}}, "providers.local.options"),
         ({"models": {"m": {"options": {"typo": 1}}}}, 'providers.local.models."m".options'),
         ({"models": {"m": {"num_ctx": 0}}}, 'providers.local.models."m".num_ctx'),
         ({"parallel": 0}, "providers.local.parallel"),
     ],
-    ids=["hosted", "cloud", "type", "typo", "window", "parallel"],
+    ids=["hosted", "dotted", "cloud", "time", "no unit", "type", "typo", "window", "parallel"],
 )
 async def test_wrong_configurations_do_not_open(options: dict[str, Any], where: str) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from mlo.errors import ConfigError
@@ -10,7 +11,9 @@ from .config import CloudConfig, OllamaConfig
 from .names import is_cloud
 from .options import complaint
 
-__all__ = ["check"]
+__all__ = ["check", "is_hosted"]
+
+_DURATION = re.compile(r"[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)")  # as Go's time.ParseDuration
 
 
 def check(config: OllamaConfig, path: str) -> None:
@@ -21,8 +24,15 @@ def check(config: OllamaConfig, path: str) -> None:
     """
     _check_options(config, path)
     _check_numbers(config, path)
+    _check_times(config, path)
     if not isinstance(config, CloudConfig):
         _check_locality(config, path)
+
+
+def is_hosted(url: str) -> bool:
+    """Whether this is the address of the hosted service."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    return f".{host}".endswith(".ollama.com")
 
 
 def _check_options(config: OllamaConfig, path: str) -> None:
@@ -43,9 +53,18 @@ def _check_numbers(config: OllamaConfig, path: str) -> None:
         raise ConfigError(f"{path}.parallel", "must be at least 1", hint="leave it out for no limit on this side")
 
 
+def _check_times(config: OllamaConfig, path: str) -> None:
+    times = {"keep_alive": config.keep_alive}
+    times |= {f'models."{name}".keep_alive': settings.keep_alive for name, settings in config.models.items()}
+    for where, time in times.items():
+        if isinstance(time, str) and not _DURATION.fullmatch(time):
+            hint = 'write seconds as a number (300, -1), or a text with units ("10m", "1h30m")'
+            raise ConfigError(f"{path}.{where}", f"{time!r} is not a duration", hint=hint)
+
+
 def _check_locality(config: OllamaConfig, path: str) -> None:
     hint = 'the plugin `ollama` promises that prompts stay on your machines; use = "ollama-cloud" makes no such promise'
-    if (urlsplit(config.base_url).hostname or "").removeprefix("www.") == "ollama.com":
+    if is_hosted(config.base_url):
         raise ConfigError(f"{path}.base_url", "is the hosted service", hint=hint)
     for where, name in (("model", config.model), ("embedding_model", config.embedding_model)):
         if name is not None and is_cloud(name):

@@ -7,7 +7,17 @@ from typing import Any
 
 from mlo.models import Capability, ModelInfo, Price, Residency
 
-__all__ = ["FREE", "HOSTED", "LOCAL", "described_load", "model_info", "name_of", "needs_details"]
+__all__ = [
+    "FREE",
+    "HOSTED",
+    "LOCAL",
+    "abilities_of",
+    "described_load",
+    "model_info",
+    "name_of",
+    "needs_details",
+    "table_in",
+]
 
 FREE = Price(prompt=0, completion=0, cached=0)
 """A local model has no price per token; what the machine costs is not counted here."""
@@ -28,9 +38,21 @@ def name_of(listed: Mapping[str, Any]) -> str:
     return str(listed.get("model") or listed.get("name"))
 
 
+def abilities_of(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a model can do in the server's words, from an entry of ``/api/tags`` or from ``/api/show``."""
+    found = facts.get("capabilities")
+    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
+
+
+def table_in(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The object called ``name``; empty where there is none."""
+    found = facts.get(name)
+    return found if isinstance(found, dict) else {}
+
+
 def needs_details(listed: Mapping[str, Any]) -> bool:
     """Whether the list says too little about a model, as that of older servers does."""
-    return "capabilities" not in listed or "context_length" not in (listed.get("details") or {})
+    return "capabilities" not in listed or "context_length" not in table_in(listed, "details")
 
 
 def model_info(
@@ -38,8 +60,8 @@ def model_info(
 ) -> ModelInfo:
     """One model, from its entry in ``/api/tags`` and, if asked for, ``/api/show``."""
     name = name_of(listed)
-    details = {**(listed.get("details") or {}), **((shown or {}).get("details") or {})}
-    abilities = listed.get("capabilities") or (shown or {}).get("capabilities") or ()
+    details = {**table_in(listed, "details"), **table_in(shown or {}, "details")}
+    abilities = abilities_of(listed) or abilities_of(shown or {})
     remote = hosted or bool(listed.get("remote_host"))
     facts = {
         "family": details.get("family"),
@@ -59,7 +81,7 @@ def model_info(
 
 
 def _context_of(shown: Mapping[str, Any]) -> int | None:
-    facts = shown.get("model_info") or {}
+    facts = table_in(shown, "model_info")
     found = facts.get(f"{facts.get('general.architecture')}.context_length")
     return found if isinstance(found, int) else None
 

@@ -11,7 +11,7 @@ import anyio
 from attrs import evolve
 
 from mlo.api import CallContext, Environment
-from mlo.errors import ContextTooLong, ProtocolViolated, ProviderError, Unsupported
+from mlo.errors import ContextTooLong, ProviderError, Unsupported
 from mlo.events import Event, Finished
 from mlo.models import ModelInfo
 from mlo.requests import ChatRequest, EmbeddingRequest
@@ -25,7 +25,7 @@ from .config import CloudConfig, OllamaConfig
 from .inventory import described_load, model_info, name_of, needs_details
 from .mapping import ChatCall, chat_call, embed_body
 from .names import is_cloud, with_tag
-from .reading import Reading, response_of, usage_of
+from .reading import Reading, response_of, usage_of, vectors_in
 from .server import OllamaServer
 from .truncation import PromptTruncated, verdict
 
@@ -164,16 +164,14 @@ class OllamaProvider(BaseProvider):
         self._in_flight += 1
         try:
             data = (await self._client.request("POST", "/api/embed", json=body)).mapping()
-            vectors = data.get("embeddings")
-            if not isinstance(vectors, list) or len(vectors) != len(request.texts):
-                raise ProtocolViolated(f"expected {len(request.texts)} vectors", sample=str(data)[:120])
+            vectors = vectors_in(data, len(request.texts))
         except ProviderError as error:
             num_ctx = body.get("options", {}).get("num_ctx")
             raise await self.server.explained(error, body["model"], num_ctx) from error
         finally:
             self._in_flight -= 1
         usage = usage_of(data, free=not self._hosted)
-        return Embeddings(vectors=tuple(map(tuple, vectors)), usage=usage, model=data.get("model"))
+        return Embeddings(vectors=vectors, usage=usage, model=data.get("model"))
 
     async def models(self) -> Sequence[ModelInfo]:
         """The pulled models, with what each can do and the window it was made for.

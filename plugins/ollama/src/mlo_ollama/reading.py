@@ -19,8 +19,9 @@ from mlo.responses import ChatResponse, FinishReason, Usage
 
 from .tool_choice import ForcedCall
 
-__all__ = ["Reading", "response_of", "usage_of"]
+__all__ = ["Reading", "objects_in", "response_of", "usage_of", "vectors_in"]
 
+_SAMPLE = 200
 _REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
 _COUNTERS = (
     "done_reason",
@@ -52,6 +53,40 @@ def _count(data: Mapping[str, Any], name: str) -> int | None:
     return value if isinstance(value, int) else None
 
 
+def objects_in(data: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The list of objects called ``name``; empty where it is absent or ``null``.
+
+    Raises:
+        ProtocolViolated: when it is something else.
+    """
+    found = data.get(name) or []
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise ProtocolViolated(f"`{name}` is not a list of objects", sample=str(found)[:_SAMPLE])
+    return found
+
+
+def vectors_in(data: Mapping[str, Any], count: int) -> tuple[tuple[float, ...], ...]:
+    """The vectors of ``count`` texts.
+
+    Raises:
+        ProtocolViolated: when there are others.
+    """
+    try:
+        vectors = tuple(tuple(map(float, vector)) for vector in data["embeddings"])
+    except (LookupError, TypeError, ValueError) as error:
+        raise ProtocolViolated("`embeddings` are not lists of numbers", sample=str(data)[:_SAMPLE]) from error
+    if len(vectors) != count:
+        raise ProtocolViolated(f"expected {count} vectors, got {len(vectors)}", sample=str(data)[:_SAMPLE])
+    return vectors
+
+
+def _text_in(message: Mapping[str, Any], name: str) -> str:
+    found = message.get(name) or ""
+    if not isinstance(found, str):
+        raise ProtocolViolated(f"`{name}` is not a text", sample=str(found)[:_SAMPLE])
+    return found
+
+
 class Reading:
     """Reads one answer, chunk by chunk. ``done`` tells that it is complete."""
 
@@ -72,9 +107,16 @@ class Reading:
         """
         message = chunk.get("message")
         if not isinstance(message, dict):
-            raise ProtocolViolated("a chunk without a message", sample=json.dumps(chunk, ensure_ascii=False)[:200])
+            raise ProtocolViolated("a chunk without a message", sample=json.dumps(chunk, ensure_ascii=False)[:_SAMPLE])
         content = message.get("content")
-        if len(message) == 2 and content and self._started and not chunk.get("done") and self._forced is None:
+        if (
+            len(message) == 2
+            and content.__class__ is str
+            and content
+            and self._started
+            and not chunk.get("done")
+            and self._forced is None
+        ):
             self._keep_logprobs(chunk)
             return (TextDelta(content),)  # nearly all chunks are of this kind
         return self._others(chunk, message)
@@ -85,26 +127,26 @@ class Reading:
             self._started = True
             found.append(Started(model=chunk.get("model")))
         self._keep_logprobs(chunk)
-        if message.get("thinking"):
-            found.append(ReasoningDelta(message["thinking"]))
-        if message.get("content"):
+        if thinking := _text_in(message, "thinking"):
+            found.append(ReasoningDelta(thinking))
+        if content := _text_in(message, "content"):
             if self._forced is None:
-                found.append(TextDelta(message["content"]))
+                found.append(TextDelta(content))
             else:
-                self._text.append(message["content"])
-        found.extend(self._call(call) for call in message.get("tool_calls") or ())
+                self._text.append(content)
+        found.extend(self._call(call) for call in objects_in(message, "tool_calls"))
         if chunk.get("done"):
             found.extend(self._end(chunk))
         return found
 
     def _keep_logprobs(self, chunk: Mapping[str, Any]) -> None:
         if "logprobs" in chunk:
-            self._logprobs.extend(chunk["logprobs"])
+            self._logprobs.extend(objects_in(chunk, "logprobs"))
 
     def _call(self, call: Mapping[str, Any]) -> ToolCallDelta:
         function = call.get("function")
         if not isinstance(function, dict) or not function.get("name"):
-            raise ProtocolViolated("a tool call without a name", sample=json.dumps(call, ensure_ascii=False)[:200])
+            raise ProtocolViolated("a tool call without a name", sample=json.dumps(call, ensure_ascii=False)[:_SAMPLE])
         call_id = call.get("id")
         if not isinstance(call_id, str) or not call_id or call_id in self._ids:
             call_id = _new_id()  # older servers send none
@@ -126,7 +168,7 @@ class Reading:
         if self._logprobs:
             raw["logprobs"] = self._logprobs
         # tools do not change the server's reason, and older servers give none
-        reason = _REASONS.get(chunk.get("done_reason") or "stop", FinishReason.OTHER)
+        reason = _REASONS.get(str(chunk.get("done_reason") or "stop"), FinishReason.OTHER)
         if self._ids and reason is FinishReason.STOP:
             reason = FinishReason.TOOL_CALLS
         return (*found, UsageReported(usage), Finished(reason, raw))
@@ -154,5 +196,5 @@ def response_of(data: Mapping[str, Any], *, forced: ForcedCall | None = None, fr
     reading = Reading(forced=forced, free=free)
     message = data.get("message")
     if not isinstance(message, dict) or not data.get("done"):
-        raise ProtocolViolated("not a complete answer", sample=json.dumps(data, ensure_ascii=False)[:200])
+        raise ProtocolViolated("not a complete answer", sample=json.dumps(data, ensure_ascii=False)[:_SAMPLE])
     return fold(reading.events(data))

@@ -14,9 +14,10 @@ from mlo_sdk.http import HttpClient
 
 from . import errors
 from .config import CloudConfig, OllamaConfig
-from .inventory import name_of
+from .inventory import abilities_of, name_of
 from .mapping import load_body
 from .pulling import PullProgress, progress_of
+from .reading import objects_in
 
 __all__ = ["OllamaServer"]
 
@@ -41,11 +42,11 @@ class OllamaServer:
 
     async def tags(self) -> Sequence[dict[str, Any]]:
         """The pulled models, as ``/api/tags`` lists them."""
-        return list((await self._ask("GET", "/api/tags")).get("models") or ())
+        return objects_in(await self._ask("GET", "/api/tags"), "models")
 
     async def running(self) -> Sequence[dict[str, Any]]:
         """The models that are loaded now, as ``/api/ps`` lists them."""
-        return list((await self._ask("GET", "/api/ps")).get("models") or ())
+        return objects_in(await self._ask("GET", "/api/ps"), "models")
 
     async def show(self, model: str) -> dict[str, Any]:
         """What ``/api/show`` says about a model."""
@@ -126,12 +127,12 @@ class OllamaServer:
         if listed is None:
             return None
         wanted = errors.ability_in(said)
-        return [name_of(each) for each in listed if wanted in (each.get("capabilities") or ())]
+        return [name_of(each) for each in listed if wanted in abilities_of(each)]
 
     async def _listed(self) -> list[dict[str, Any]] | None:
         with anyio.move_on_after(_ADVICE_SECONDS):
             try:
-                return list((await self.client.request("GET", "/api/tags")).mapping().get("models") or ())
+                return objects_in((await self.client.request("GET", "/api/tags")).mapping(), "models")
             except ProviderError:
                 return None  # advice is a courtesy: the error itself matters more
         return None

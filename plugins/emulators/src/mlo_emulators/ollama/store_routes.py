@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 
 from attrs import evolve
@@ -34,7 +35,7 @@ async def ps(world: World, _: Request) -> Response:
     """What is loaded."""
     models: list[dict[str, Any]] = []
     for loaded in world.scheduler.running():
-        left = min(loaded.keep_alive or world.options.keep_alive, 10 * 365 * 86400)
+        left = min(max(0.0, loaded.expires_at - monotonic()), 10 * 365 * 86400)
         models.append(
             {
                 "name": loaded.model.name,

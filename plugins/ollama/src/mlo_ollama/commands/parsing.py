@@ -10,6 +10,13 @@ from .texts import text
 __all__ = ["parsed"]
 
 
+def _count(word: str) -> int:
+    number = int(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError(text("at least 1"))
+    return number
+
+
 def parsed(argv: Sequence[str]) -> argparse.Namespace:
     """The arguments as attributes; ``action`` says which subcommand. Leaves the program for help and usage errors."""
     place = argparse.ArgumentParser(add_help=False)
@@ -30,7 +37,7 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace:
     action("list", model=False, shows=True)
     action("ps", model=False, shows=True)
     action("show", model=True, shows=True)
-    action("pull", model=True).add_argument("--attempts", type=int, default=5, metavar="N", help=text("attempts"))
+    action("pull", model=True).add_argument("--attempts", type=_count, default=5, metavar="N", help=text("attempts"))
     action("preload", model=True).add_argument("--keep-alive", metavar="TIME", help=text("keep alive"))
     action("unload", model=True)
     return parser.parse_args(list(argv))

@@ -7,6 +7,7 @@ from argparse import Namespace
 from urllib.parse import urlsplit
 
 from mlo import ConfigError, Router
+from mlo_ollama.checks import is_hosted
 
 from .texts import text
 
@@ -53,5 +54,4 @@ def chosen(arguments: Namespace) -> tuple[Router, str]:
 def _add(router: Router, url: str) -> None:
     key = "OLLAMA_API_KEY"  # as the server's own tools call it
     auth = {"use": "bearer", "token": f"env:{key}"} if os.environ.get(key) else None
-    hosted = (urlsplit(url).hostname or "").removeprefix("www.") == "ollama.com"
-    router.add_provider("ollama", use="ollama-cloud" if hosted else "ollama", base_url=url, auth=auth)
+    router.add_provider("ollama", use="ollama-cloud" if is_hosted(url) else "ollama", base_url=url, auth=auth)

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 
 from mlo.errors import ServerFault, TransportFailed
+from mlo_ollama.inventory import abilities_of, table_in
 from mlo_ollama.provider import OllamaProvider
 from mlo_ollama.server import OllamaServer
 
@@ -51,7 +52,7 @@ async def _run(arguments: Namespace) -> None:
 async def _list(server: OllamaServer, arguments: Namespace) -> None:
     models = await server.tags()
     rows = [
-        (str(each.get("model")), size_text(each.get("size")), _window(each), ", ".join(each.get("capabilities") or ()))
+        (str(each.get("model")), size_text(each.get("size")), _window(each), ", ".join(abilities_of(each)))
         for each in models
     ]
     heads = ("head model", "head size", "head window", "head abilities")
@@ -77,8 +78,8 @@ async def _show(server: OllamaServer, arguments: Namespace) -> None:
     if arguments.json:
         print(json.dumps(shown, ensure_ascii=False, indent=2))  # noqa: T201 - a command's output
         return
-    facts = {**(shown.get("details") or {}), **(shown.get("model_info") or {})}
-    facts["capabilities"] = ", ".join(shown.get("capabilities") or ())
+    facts = {**table_in(shown, "details"), **table_in(shown, "model_info")}
+    facts["capabilities"] = ", ".join(abilities_of(shown))
     width = max(map(len, facts))
     for name, value in facts.items():
         if isinstance(value, str | int | float) and value != "":
@@ -86,7 +87,7 @@ async def _show(server: OllamaServer, arguments: Namespace) -> None:
 
 
 def _window(listed: Mapping[str, Any]) -> str:
-    return str((listed.get("details") or {}).get("context_length", ""))
+    return str(table_in(listed, "details").get("context_length", ""))
 
 
 def _print(

@@ -29,6 +29,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
         "tries before giving up on a download that breaks off",
         "сколько раз продолжать оборванное скачивание",
     ),
+    "at least 1": ("must be at least 1", "должно быть не меньше 1"),
     "preload": ("load a model into memory", "загрузить модель в память"),
     "keep alive": (
         'how long it stays there: "10m", seconds, -1 for ever',
