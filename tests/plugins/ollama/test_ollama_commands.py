@@ -66,7 +66,10 @@ def test_show(server: RunningServer, capsys: pytest.CaptureFixture[str]) -> None
     assert json.loads(capsys.readouterr().out)["capabilities"] == ["completion", "vision"]
 
 
-def test_a_pull_goes_on_by_itself(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pull_goes_on_by_itself(
+    serve: Serve, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlo_ollama.commands.running._PAUSE", 0.0)
     server = serve(pull_cut=True)
     ollama(["pull", "small", "--url", server.url])
     told = capsys.readouterr()

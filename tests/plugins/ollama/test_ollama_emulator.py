@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -145,10 +146,13 @@ def test_wrong_requests_are_refused_in_the_servers_words(
 def test_models_leave_memory(serve: Serve) -> None:
     server = serve(max_loaded=1)
     for model in ("tiny", "tiny-plain"):
-        chat(server, model=model, keep_alive="500ms")
+        chat(server, model=model, keep_alive="1h")
     assert server.journal["evictions"] == 1
-    assert [each["model"] for each in httpx.get(f"{server.url}/api/ps").json()["models"]] == ["tiny-plain:latest"]
-    time.sleep(0.6)
+    [loaded] = httpx.get(f"{server.url}/api/ps").json()["models"]
+    assert loaded["model"] == "tiny-plain:latest"
+    assert datetime.fromisoformat(loaded["expires_at"]) > datetime.now(UTC) + timedelta(minutes=50)
+    chat(server, model="tiny-plain", keep_alive="10ms")
+    time.sleep(0.05)
     assert httpx.get(f"{server.url}/api/ps").json()["models"] == []
 
 

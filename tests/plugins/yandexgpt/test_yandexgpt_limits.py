@@ -131,7 +131,7 @@ async def test_a_bad_text_fails_the_request(cloud: Cloud, texts: tuple[str, ...]
 
 
 async def test_the_pacer_books_places_in_order() -> None:
-    pacer, starts = Pacer(2), []
+    pacer, starts = Pacer(2, window=0.05), []
 
     async def start() -> None:
         await pacer.turn()
@@ -142,5 +142,5 @@ async def test_the_pacer_books_places_in_order() -> None:
         for _ in range(5):
             group.start_soon(start)
     delays = [start - began for start in sorted(starts)]
-    assert delays[2] >= 1.0
-    assert delays[4] >= 2.0
+    assert delays[2] >= 0.05
+    assert delays[4] >= 0.1

@@ -1,4 +1,4 @@
-"""Keeping to a rate: at most so many starts in any second."""
+"""Keeping to a rate: at most so many starts in a window of time."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import anyio
 
 __all__ = ["Pacer"]
 
-_WINDOW = 1.0
-_MARGIN = 0.05  # seconds: requests may arrive closer together than they were sent
+_MARGIN = 0.05  # of the window: requests may arrive closer together than they were sent
 
 
 class Pacer:
-    """Lets ``rate`` callers start at once, and others when the window of a second has room. First come, first served.
+    """Lets ``rate`` callers start at once, and others when the ``window`` (seconds) has room. First come, first served.
 
     One event loop per pacer.
     """
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, window: float = 1.0) -> None:
         self._rate = max(rate, 1)
+        self._apart = window * (1 + _MARGIN)
         self._starts: deque[float] = deque()
 
     async def turn(self) -> None:
         """Wait for a place in the window."""
         now = anyio.current_time()
         # A start is booked before the wait, so that those who come later queue up behind it.
-        start = now if len(self._starts) < self._rate else max(now, self._starts[0] + _WINDOW + _MARGIN)
+        start = now if len(self._starts) < self._rate else max(now, self._starts[0] + self._apart)
         self._starts.append(start)
         while len(self._starts) > self._rate:
             self._starts.popleft()
