@@ -18,6 +18,7 @@ _MAY_CATCH_EVERYTHING = {
     "core/src/mlo/_components.py",  # a plugin's component while it closes
     "core/src/mlo/_executor.py",  # a provider's attempt: its bug must not take the call down
     "core/src/mlo/_observe.py",  # an observer's call
+    "core/src/mlo/_operations.py",  # a provider's stream while it closes
     "core/src/mlo/_registry.py",  # a plugin's import and registration
     "plugins/cli/src/mlo_cli/run.py",  # the outermost frame of a command
 }

@@ -402,6 +402,12 @@ async def test_components_other_than_providers_cannot_wrap_providers() -> None:
             await env.provider("a")
             yield Key(options.key)
 
-    async with planted(Settings(providers=plants(a={"key": "k"}, b={"inner": "zz"}))) as router:
+    async with planted(Settings(providers=plants(a={"key": "k"})), plant=Curious()) as router:
+        with pytest.raises(ConfigError, match="only providers can wrap providers"):
+            await router.route("x", target="a")
+
+
+async def test_a_provider_cannot_wrap_one_that_is_not_there() -> None:
+    async with planted(Settings(providers=plants(b={"inner": "zz"}))) as router:
         with pytest.raises(ConfigError, match="there is no provider 'zz'"):
             await router.route("x", target="b")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
+from math import inf, nan
+from typing import Any
 
 import anyio
 import pytest
@@ -467,10 +469,68 @@ async def test_wrong_set_up_gets_clear_answers() -> None:
             (lambda: router.add_route("r", ["a"]), "a route of that name already"),
             (lambda: router.add_route("s", ["b"]), "there is no provider 'b'"),
             (lambda: router.add_route("s", ["route:q"]), "there is no route 'q'"),
+            (lambda: router.add_provider("route"), "reserved"),
+            (lambda: router.add_provider("n", concurrency=-1), "negative"),
+            (lambda: router.add_route("s", ["a:"]), "names no model"),
+            (lambda: router.add_route("s", ["a", "a"]), "listed twice"),
         ]
         for change, complaint in changes:
             with pytest.raises(ConfigError, match=complaint):
                 change()
+
+
+@pytest.mark.parametrize(
+    ("limits", "complaint"),
+    [
+        ({"failover_on": ["Nope"]}, r"routes.s.failover_on: there is no provider error 'Nope'"),
+        ({"failover_on": ["MloError"]}, "no provider error"),
+        ({"deadline": nan}, r"routes.s.deadline: NaN"),
+        ({"attempt_timeout": nan}, r"routes.s.attempt_timeout: NaN"),
+    ],
+)
+async def test_wrong_limits_of_a_route_are_named_when_it_is_used(limits: dict[str, Any], complaint: str) -> None:
+    async with routing(Scripted("a")) as router:
+        router.add_route("s", ["a"], **limits)
+        with pytest.raises(ConfigError, match=complaint):
+            await router.route("x", route="s")
+
+
+async def test_a_deadline_that_is_no_number_is_refused() -> None:
+    async with routing(Scripted("a")) as router:
+        with pytest.raises(ConfigError, match="deadline: NaN"):
+            await router.route("x", deadline=nan)
+
+
+@pytest.mark.parametrize("deadline", [0.0, -1.0, -inf])
+async def test_a_deadline_that_has_passed_already_is_exceeded(deadline: float) -> None:
+    async with routing(Scripted("a")) as router:
+        with pytest.raises(DeadlineExceeded):
+            await router.route("x", deadline=deadline)
+
+
+async def test_a_call_does_not_pause_for_a_retry_that_the_budget_forbids() -> None:
+    limited = Scripted("a", [Act(error=RateLimited("wait", retry_after=50.0))])
+    settings = Settings(observers=OBSERVED, retry_reserve=0.0, retry_ratio=0.0)
+    async with routing(limited, settings=settings, retry=RetrySettings(cap=60.0)) as router:
+        with pytest.raises(RateLimited):
+            await router.route("x", route="r")
+
+
+async def test_a_bug_in_one_provider_does_not_take_the_answers_of_the_others_along() -> None:
+    class Buggy(Scripted):
+        async def models(self) -> list[ModelInfo]:
+            nothing: Any = None
+            return [*nothing]
+
+        async def health(self) -> Health:
+            nothing: Any = None
+            return nothing  # type: ignore[no-any-return]
+
+    async with routing(Buggy("a"), Scripted("b")) as router:
+        models, health = await router.models(), await router.health()
+    assert "a bug in the plugin" in str(models["a"])
+    assert "a bug in the plugin" in health["a"].detail
+    assert isinstance(models["b"], Unsupported)
 
 
 async def test_a_router_must_be_open() -> None:

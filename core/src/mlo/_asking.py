@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isnan
 from typing import Any
 
 import anyio
@@ -54,6 +55,14 @@ def request_of(prompt: Prompt, model: str | None, fields: RequestFields) -> Chat
 
 
 def deadline_of(plan: RoutePlan, seconds: float | None) -> float | None:
-    """The shorter of the caller's and the route's limits, on the clock of :func:`anyio.current_time`."""
+    """The shorter of the caller's and the route's limits, on the clock of :func:`anyio.current_time`.
+
+    Raises:
+        ConfigError: when the caller's is NaN.
+    """
     limits = [limit for limit in (seconds, plan.deadline) if limit is not None]
-    return anyio.current_time() + min(limits) if limits else None
+    if not limits:
+        return None
+    if seconds is not None and isnan(seconds):
+        raise ConfigError("deadline", "NaN is not a time", hint="give seconds, or None for no limit")
+    return anyio.current_time() + min(limits)

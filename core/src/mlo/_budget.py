@@ -19,9 +19,14 @@ class RetryBudget:
         """A call came in."""
         self.tokens = min(self._reserve, self.tokens + self._ratio)
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether it is too early for another retry."""
+        return self.tokens < 1.0
+
     def withdraw(self) -> bool:
         """Ask to retry; ``False`` when the budget is used up."""
-        if self.tokens < 1.0:
+        if self.is_spent:
             return False
         self.tokens -= 1.0
         return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, TypeVar
 
@@ -16,7 +17,7 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup, TaskStatus
 
-from .errors import ConfigError
+from .errors import ConfigError, MloError, PluginFault
 
 __all__ = ["Component", "ComponentHost"]
 
@@ -26,12 +27,21 @@ _log = logging.getLogger("mlo")
 
 
 class Component(Generic[T]):
-    """Something that opens when first needed. ``value`` is ``None`` until then."""
+    """Something that opens when first needed. ``value`` is ``None`` until then.
 
-    __slots__ = ("_closed", "_lock", "_open", "_scope", "_stop", "name", "value")
+    ``needs`` are the auth schemes that it uses: they stay while it stays.
+    """
 
-    def __init__(self, name: str, open_: Callable[[], AbstractAsyncContextManager[T]]) -> None:
+    __slots__ = ("_closed", "_lock", "_open", "_scope", "_stop", "name", "needs", "value")
+
+    def __init__(
+        self,
+        name: str,
+        open_: Callable[[], AbstractAsyncContextManager[T]],
+        needs: AbstractSet[Component[Any]] = frozenset(),
+    ) -> None:
         self.name = name
+        self.needs = needs
         self.value: T | None = None
         self._open = open_
         self._lock = anyio.Lock()
@@ -56,6 +66,7 @@ class Component(Generic[T]):
         try:
             with anyio.CancelScope() as scope:
                 async with self._open() as value:
+                    self._check(value)
                     task_status.started()
                     # Whoever asked may have been cancelled meanwhile; then this task must end, shield or not.
                     await anyio.lowlevel.checkpoint_if_cancelled()
@@ -71,6 +82,10 @@ class Component(Generic[T]):
             if self._closed is closed:
                 self.value = None
             closed.set()
+
+    def _check(self, value: T) -> None:
+        if value is None:  # which stands for "not open": nobody could close it
+            raise PluginFault(f"{self.name} cannot open: its plugin gave None (a bug in the plugin)")
 
     async def close(self) -> None:
         """Close it if it is open, and wait until it is, but not for ever."""
@@ -90,8 +105,21 @@ class ComponentHost:
         self._waits: dict[str, str] = {}
 
     async def start(self, component: Component[T]) -> None:
-        """Open ``component`` in a task of its own; its errors are raised here."""
-        await self._tasks.start(component.run)
+        """Open ``component`` in a task of its own.
+
+        Raises:
+            MloError: what it raises itself.
+            PluginFault: when it raises anything else.
+        """
+        try:
+            await self._tasks.start(component.run)
+        except MloError:
+            raise
+        except Exception as error:
+            reason = f"{component.name} cannot open: {type(error).__name__}: {error} (a bug in the plugin)"
+            raise PluginFault(reason) from error
+        if component in self._opened:  # it had ended by itself
+            self._opened.remove(component)
         self._opened.append(component)
 
     async def get_for(self, waiter: str, path: str, component: Component[T]) -> T:
@@ -114,9 +142,10 @@ class ComponentHost:
         finally:
             self._waits.pop(waiter, None)
 
-    async def close(self, components: list[Component[Any]] | None = None) -> None:
+    async def close(self, components: AbstractSet[Component[Any]] | None = None) -> None:
         """Close ``components`` (default: all), the last opened first: wrappers close before what they wrap."""
         for component in reversed(self._opened.copy()):
             if components is None or component in components:
                 await component.close()
-                self._opened.remove(component)
+                if component in self._opened:  # the router's end and a reload's may close it at the same time
+                    self._opened.remove(component)

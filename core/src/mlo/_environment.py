@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ._components import Component
 from ._instances import AuthChoice, Instance
 from ._running import embed, generate
 from .api import AuthScheme, CallContext, Provider
@@ -24,7 +25,10 @@ _DEPTH_LIMIT = 16
 
 
 class ComponentEnvironment:
-    """What ``open`` gets. ``instance`` is ``None`` for components that are not providers and so may not wrap any."""
+    """What ``open`` gets. ``instance`` is ``None`` for components that are not providers and so may not wrap any.
+
+    ``needs`` are the auth schemes that the component has asked for.
+    """
 
     def __init__(
         self, kernel: Kernel, *, name: str, path: str, instance: Instance | None = None, auth: AuthChoice | None = None
@@ -32,6 +36,7 @@ class ComponentEnvironment:
         self._kernel = kernel
         self._instance = instance
         self._auth = auth
+        self.needs: set[Component[Any]] = set()
         self.instance = name
         self.path = path
 
@@ -52,7 +57,9 @@ class ComponentEnvironment:
                 raise ConfigError(f"{self.path}.auth", "this provider needs an auth scheme", hint=hint)
             choice = wiring.choose_auth(ComponentSettings(use=default, path=f"{self.path}.auth"))
         surroundings = ComponentEnvironment(self._kernel, name=self.instance, path=f"{self.path}.auth")
-        return await self._kernel.open_auth(wiring.auth(choice, surroundings))
+        component = wiring.auth(choice, surroundings, surroundings.needs)
+        self.needs.add(component)
+        return await self._kernel.open_auth(component)
 
 
 class RouteProvider:

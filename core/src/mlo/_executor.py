@@ -67,7 +67,7 @@ async def _rounds(call: Call, operation: Operation[T]) -> T:
             return result
         failed = call.outcomes[before:]
         pause = _pause(call, failed, number)
-        if pause is None:
+        if pause is None or plan.budget.is_spent:
             break
         await anyio.sleep(pause)
         states = [state for state in _retryable(states, failed) if plan.budget.withdraw()]

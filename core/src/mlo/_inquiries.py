@@ -11,7 +11,7 @@ import attrs
 
 from ._kernel import Kernel
 from .api import HealthChecker, ModelLister
-from .errors import MloError, TransportFailed, Unsupported
+from .errors import MloError, PluginFault, TransportFailed, Unsupported
 from .models import ModelInfo
 from .responses import Health
 
@@ -29,10 +29,9 @@ async def models_of(kernel: Kernel, names: Iterable[str]) -> dict[str, tuple[Mod
             provider = await kernel.open(kernel.wiring.instance(name, "provider"))
             if not isinstance(provider, ModelLister):
                 return Unsupported("does not list its models", target=name)
-            found = await _in_time(provider.models)
+            return await _in_time(lambda: _models(name, provider))
         except MloError as error:
             return error
-        return tuple(attrs.evolve(model, provider=name) for model in found)
 
     return await _ask_all(names, ask)
 
@@ -46,7 +45,7 @@ async def healths_of(kernel: Kernel, names: Iterable[str]) -> dict[str, Health]:
             provider = await kernel.open(kernel.wiring.instance(name, "provider"))
             if not isinstance(provider, HealthChecker):
                 return Health(healthy=None, detail="offers no health check")
-            health = await _in_time(provider.health)
+            health = await _in_time(lambda: _health(provider))
         except MloError as error:
             return Health(healthy=False, detail=str(error), latency=monotonic() - started)
         kernel.wiring.note_load(name, health.load)
@@ -57,8 +56,26 @@ async def healths_of(kernel: Kernel, names: Iterable[str]) -> dict[str, Health]:
 
 async def _in_time(question: Callable[[], Awaitable[A]]) -> A:
     with anyio.move_on_after(_TIMEOUT):
-        return await question()
+        try:
+            return await question()
+        except MloError:
+            raise
+        except Exception as error:
+            # A bug in one plugin must not take the answers of the others along.
+            reason = f"the provider plugin raised {type(error).__name__}: {error} (a bug in the plugin)"
+            raise PluginFault(reason) from error
     raise TransportFailed(f"no answer within {_TIMEOUT:g} s")
+
+
+async def _models(name: str, provider: ModelLister) -> tuple[ModelInfo, ...]:
+    return tuple(attrs.evolve(model, provider=name) for model in await provider.models())
+
+
+async def _health(provider: HealthChecker) -> Health:
+    health = await provider.health()
+    if not isinstance(health, Health):
+        raise PluginFault(f"health() gave {type(health).__name__} instead of Health (a bug in the plugin)")
+    return health
 
 
 async def _ask_all(names: Iterable[str], ask: Callable[[str], Awaitable[A]]) -> dict[str, A]:

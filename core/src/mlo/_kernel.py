@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -16,7 +15,7 @@ from ._environment import ComponentEnvironment, RouteProvider
 from ._instances import Instance, Resolved
 from ._observe import Emitter
 from ._registry import PluginRegistry
-from ._wiring import Wiring
+from ._wiring import Observers, Wiring
 from .api import AuthScheme, Observer, Provider, Strategy
 from .records import BreakerChanged, ConfigReloaded
 from .settings import ComponentSettings, Settings
@@ -41,50 +40,69 @@ class Kernel:
         self._tasks = tasks
         self._given = given
         self._strategies = strategies
-        self._observers: list[tuple[ComponentSettings, Component[Observer]]] = []
         self._changing = anyio.Lock()
-        self.wiring = self._wire(settings, registry, Emitter(), None)
+        self._retired: dict[Wiring, anyio.Event] = {}
+        self.wiring = self._wire(settings, registry, Emitter(), (), None)
 
     async def start(self) -> None:
         """Open the observers; everything else opens when it is used."""
-        settings = self.wiring.settings
-        emitter = await self._open_observers(settings, self.wiring.registry)
-        self.wiring = self._wire(settings, self.wiring.registry, emitter, None)
+        settings, registry = self.wiring.settings, self.wiring.registry
+        emitter, observers = await self._open_observers(settings, registry)
+        self.wiring = self._wire(settings, registry, emitter, observers, None)
 
     async def replace(self, settings: Settings, registry: PluginRegistry) -> None:
-        """Let calls from here on use ``settings``; those under way end as they began. Returns when the last has.
+        """Let calls from here on use ``settings``; those under way end as they began.
 
         Raises:
             ConfigError: when an observer cannot open; then nothing has changed.
         """
         async with self._changing:
-            old, old_observers = self.wiring, self._observers
-            emitter = await self._open_observers(settings, registry)
-            self.wiring = self._wire(settings, registry, emitter, old)
-        self._tell(old, self.wiring)
-        await self._retire(old)
-        kept = [component for _, component in self._observers]
-        left: list[Component[Any]] = [component for _, component in old_observers if component not in kept]
-        await self._host.close(left)
+            emitter, observers = await self._open_observers(settings, registry)
+            # Only now: providers may have been added while observers opened.
+            self._follow(self._wire(settings, registry, emitter, observers, self.wiring))
 
     def extend(self, settings: Settings) -> None:
         """The same at once, for settings with the same observers and plugins as before."""
         old = self.wiring
-        self.wiring = self._wire(settings, old.registry, old.emitter, old)
-        self._tell(old, self.wiring)
-        self._tasks.start_soon(self._retire, old)
+        self._follow(self._wire(settings, old.registry, old.emitter, old.observers, old))
 
-    async def _retire(self, old: Wiring) -> None:
-        await old.retire()
-        await self._host.close(old.left_behind(self.wiring))
+    async def settled(self) -> None:
+        """Wait until the calls that began under former settings have ended and what only they used is closed."""
+        for gone in list(self._retired.values()):
+            await gone.wait()
 
-    def _wire(self, settings: Settings, registry: PluginRegistry, emitter: Emitter, old: Wiring | None) -> Wiring:
+    def _follow(self, wiring: Wiring) -> None:
+        old, self.wiring = self.wiring, wiring
+        self._tell(old, wiring)
+        gone = self._retired[old] = anyio.Event()
+        # In a task of the kernel's: whoever asked for the change may be cancelled while old calls last.
+        self._tasks.start_soon(self._retire, old, gone)
+
+    async def _retire(self, old: Wiring, gone: anyio.Event) -> None:
+        try:
+            await old.drained()
+            del self._retired[old]
+            # Snapshots that are older or newer than this one may have calls under way on the same components.
+            living = set(self.wiring.components()).union(*(each.components() for each in self._retired))
+            await self._host.close(set(old.components()) - living)
+        finally:
+            gone.set()
+
+    def _wire(
+        self,
+        settings: Settings,
+        registry: PluginRegistry,
+        emitter: Emitter,
+        observers: Observers,
+        old: Wiring | None,
+    ) -> Wiring:
         return Wiring(
             settings,
             registry,
             given=dict(self._given),
             strategies=self._strategies,
             emitter=emitter,
+            observers=observers,
             connect=self._connect,
             breaker_changed=self._breaker_changed,
             previous=old,
@@ -106,17 +124,22 @@ class Kernel:
         if BreakerChanged in self.wiring.emitter.table:
             self.wiring.emitter.emit(BreakerChanged(target=target, state=state))
 
-    async def _open_observers(self, settings: Settings, registry: PluginRegistry) -> Emitter:
-        opened: list[tuple[ComponentSettings, Component[Observer]]] = []
+    async def _open_observers(self, settings: Settings, registry: PluginRegistry) -> tuple[Emitter, Observers]:
+        before = self.wiring.observers
+        observers: list[tuple[ComponentSettings, Component[Observer]]] = []
         named: list[tuple[str, Observer]] = []
-        for name, each in settings.observers.items():
-            component = next((known for old, known in self._observers if old == each), None)
-            if component is None:
-                component = self._observer(name, each, settings, registry)
-            named.append((name, await component.get(self._host)))
-            opened.append((each, component))
-        self._observers = opened
-        return Emitter(named, capture=settings.capture == "content")
+        try:
+            for name, each in settings.observers.items():
+                component = next((known for old, known in before if old == each), None)
+                if component is None:
+                    component = self._observer(name, each, settings, registry)
+                observers.append((each, component))
+                named.append((name, await component.get(self._host)))
+            return Emitter(named, capture=settings.capture == "content"), observers
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._host.close({new for _, new in observers} - {known for _, known in before})
+            raise
 
     def _observer(
         self, name: str, each: ComponentSettings, settings: Settings, registry: PluginRegistry
@@ -124,7 +147,7 @@ class Kernel:
         spec = registry.observer(each.use)
         config = build_options(spec.config, each.options, each.path, source=settings.source)
         environment = ComponentEnvironment(self, name=name, path=each.path)
-        return Component(f"observer {name}", lambda: spec.open(config, environment))
+        return Component(f"observer {name}", lambda: spec.open(config, environment), environment.needs)
 
     def _connect(self, instance: Instance) -> None:
         def open_() -> AbstractAsyncContextManager[Provider]:
@@ -134,6 +157,7 @@ class Kernel:
             environment = ComponentEnvironment(
                 self, name=instance.name, path=instance.settings.path, instance=instance, auth=resolved.auth
             )
+            instance.component.needs = environment.needs
             return resolved.open(environment)
 
         instance.component = Component(instance.name, open_)
@@ -141,7 +165,8 @@ class Kernel:
 
     async def open(self, instance: Instance) -> Provider:
         """The open provider of an instance."""
-        return instance.component.value or await instance.open()
+        provider = instance.component.value
+        return provider if provider is not None else await instance.open()
 
     async def open_for(self, waiter: Instance, instance: Instance) -> Provider:
         """The same on behalf of an instance that is opening and wraps it."""
@@ -150,4 +175,4 @@ class Kernel:
 
     async def open_auth(self, component: Component[AuthScheme]) -> AuthScheme:
         """The open auth scheme."""
-        return component.value or await component.get(self._host)
+        return await component.get(self._host)

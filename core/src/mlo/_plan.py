@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import isnan
 
 from . import errors
 from ._budget import RetryBudget
 from ._instances import TargetState
 from ._observe import Emitter
 from .api import Strategy
-from .errors import MloError
+from .errors import ConfigError, MloError, ProviderError
 from .models import Capability
 from .requests import ChatRequest
 from .routing import Request
@@ -41,8 +42,11 @@ class RoutePlan:
         self.strategy_name = settings.strategy.use
         self.deadline = settings.deadline
         self.attempt_timeout = settings.attempt_timeout
+        for key, seconds in (("deadline", self.deadline), ("attempt_timeout", self.attempt_timeout)):
+            if seconds is not None and isnan(seconds):
+                raise ConfigError(f"{settings.path}.{key}", "NaN is not a time", hint="give seconds, or None")
         self.retry = settings.retry
-        self.failover_on: tuple[type[Exception], ...] = tuple(getattr(errors, each) for each in settings.failover_on)
+        self.failover_on: tuple[type[ProviderError], ...] = _error_classes(settings)
         self.emitter = emitter
         self.budget = budget
         self.unusable: dict[str, MloError] = {}
@@ -83,3 +87,14 @@ class RoutePlan:
     def needs_of(self, request: Request) -> frozenset[Capability]:
         """What a target must be able to do."""
         return request.needs() if isinstance(request, ChatRequest) else _EMBEDDING
+
+
+def _error_classes(settings: RouteSettings) -> tuple[type[ProviderError], ...]:
+    classes = []
+    for name in settings.failover_on:
+        found = getattr(errors, name, None)
+        if not isinstance(found, type) or not issubclass(found, ProviderError):
+            hint = "name leaves of ProviderError, such as AuthFailed"
+            raise ConfigError(f"{settings.path}.failover_on", f"there is no provider error {name!r}", hint=hint)
+        classes.append(found)
+    return tuple(classes)

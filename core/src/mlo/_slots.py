@@ -25,8 +25,13 @@ class Slots:
     def narrow(self, limit: int) -> None:
         """Another user of the credential allows fewer calls at a time: the smaller number holds for both."""
         if limit < self.limit:
-            self.free -= self.limit - limit
-            self.limit = limit
+            self.resize(limit)
+
+    def resize(self, limit: int) -> None:
+        """Another limit from now on; those who hold a slot keep it."""
+        self.free += limit - self.limit
+        self.limit = limit
+        self._hand_over()
 
     async def acquire(self) -> None:
         """Take a slot, waiting in line if there is none. A cancelled waiter leaves the line."""
@@ -47,6 +52,9 @@ class Slots:
     def release(self) -> None:
         """Give a slot back: to the one who waits longest, if anybody does."""
         self.free += 1
-        if self._waiting and self.free > 0:
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        while self._waiting and self.free > 0:
             self.free -= 1
             self._waiting.popleft().set()

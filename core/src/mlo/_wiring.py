@@ -6,9 +6,10 @@ The old one closes what is left of it when its last call has ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
 
@@ -21,13 +22,14 @@ from ._observe import Emitter
 from ._plan import RoutePlan
 from ._registry import PluginRegistry
 from ._slots import Slots
-from .api import AuthScheme, Environment, Strategy
+from .api import AuthScheme, Environment, Observer, Strategy
 from .errors import ConfigError
 from .models import Capability
 from .settings import ComponentSettings, ProviderSettings, RouteSettings, Settings
 
-__all__ = ["Wiring", "unknown"]
+__all__ = ["Observers", "Wiring", "unknown"]
 
+Observers: TypeAlias = Sequence[tuple[ComponentSettings, Component[Observer]]]
 _ROUTE = "route:"
 
 
@@ -50,6 +52,7 @@ class Wiring:
         given: Mapping[str, Resolved],
         strategies: Mapping[str, Strategy],
         emitter: Emitter,
+        observers: Observers,
         connect: Callable[[Instance], None],
         breaker_changed: Callable[[str, BreakerState], None],
         previous: Wiring | None = None,
@@ -57,6 +60,7 @@ class Wiring:
         self.settings = settings
         self.registry = registry
         self.emitter = emitter
+        self.observers = observers
         self.budget = RetryBudget(settings.retry_ratio, settings.retry_reserve)
         self._connect = connect
         self._breaker_changed = breaker_changed
@@ -65,8 +69,10 @@ class Wiring:
         self.auths: list[tuple[AuthChoice, Component[AuthScheme]]] = []
         self.instances: dict[str, Instance] = {}
         self._slots: list[tuple[object, Slots]] = []
+        self._former_slots: list[tuple[object, Slots]] = []
         self._states: dict[str, TargetState] = {}
         self._plans: dict[str, RoutePlan] = {}
+        self._direct: dict[str, RoutePlan] = {}
         self._calls = 0
         self._drained = anyio.Event()
         self._retired = False
@@ -91,19 +97,20 @@ class Wiring:
         if self._retired and self._calls == 0:
             self._drained.set()
 
-    async def retire(self) -> None:
-        """Wait until the calls that began before have ended."""
+    async def drained(self) -> None:
+        """Wait until the calls that use this snapshot have ended; there must be a newer one already."""
         self._retired = True
         if self._calls:
             await self._drained.wait()
 
-    def left_behind(self, successor: Wiring) -> list[Component[Any]]:
-        """The components that ``successor`` did not take over."""
-        kept: list[Component[Any]] = [each.component for each in successor.instances.values()]
-        kept += [component for _, component in successor.auths]
-        mine: list[Component[Any]] = [each.component for each in self.instances.values()]
-        mine += [component for _, component in self.auths]
-        return [component for component in mine if component not in kept]
+    def components(self) -> Iterator[Component[Any]]:
+        """Everything that this snapshot may have open."""
+        for instance in self.instances.values():
+            yield instance.component
+        for _, scheme in self.auths:
+            yield scheme
+        for _, observer in self.observers:
+            yield observer
 
     def _take_over(self, previous: Wiring) -> None:
         same = {
@@ -115,11 +122,42 @@ class Wiring:
             for name in broken:
                 del same[name]
         self.instances = same
-        self.auths = previous.auths.copy()
-        self._slots = previous._slots.copy()
+        needed = self._needed()
+        self.auths = [(choice, component) for choice, component in previous.auths if component in needed]
+        self._take_over_slots(previous)
+        budget = previous.settings.retry_ratio, previous.settings.retry_reserve
+        if budget == (self.settings.retry_ratio, self.settings.retry_reserve):
+            self.budget = previous.budget
         if previous.settings.breaker == self.settings.breaker:
             states = previous._states
-            self._states = {name: state for name, state in states.items() if state.instance in same.values()}
+            self._states = {
+                name: state for name, state in states.items() if same.get(state.instance.name) is state.instance
+            }
+
+    def _needed(self) -> set[Component[Any]]:
+        """The instances and observers taken over, and the auth schemes that they use."""
+        found: set[Component[Any]] = set()
+        unseen: list[Component[Any]] = [each.component for each in self.instances.values()]
+        unseen += [component for _, component in self.observers]
+        while unseen:
+            component = unseen.pop()
+            if component not in found:
+                found.add(component)
+                unseen += component.needs
+        return found
+
+    def _take_over_slots(self, previous: Wiring) -> None:
+        users: dict[Slots, list[int]] = {}
+        for instance in self.instances.values():
+            limit = None if instance.slots is None else instance.resolve().concurrency
+            if instance.slots is not None and limit is not None:
+                users.setdefault(instance.slots, []).append(limit)
+        for credential, slots in previous._slots:
+            if slots in users:
+                slots.resize(min(users[slots]))  # a stricter user may be gone
+                self._slots.append((credential, slots))
+            else:
+                self._former_slots.append((credential, slots))
 
     def _is_same(self, name: str, instance: Instance, previous: Wiring) -> bool:
         return (
@@ -143,12 +181,14 @@ class Wiring:
         spec = self.registry.auth(settings.use)
         return AuthChoice(spec=spec, config=self._options(spec.config, settings))
 
-    def auth(self, choice: AuthChoice, environment: Environment) -> Component[AuthScheme]:
+    def auth(
+        self, choice: AuthChoice, environment: Environment, needs: AbstractSet[Component[Any]]
+    ) -> Component[AuthScheme]:
         """The component of an auth scheme: one for all who chose the same."""
         for known, component in self.auths:
             if known == choice:
                 return component
-        component = Component(f"auth {choice.spec.name}", lambda: choice.spec.open(choice.config, environment))
+        component = Component(f"auth {choice.spec.name}", lambda: choice.spec.open(choice.config, environment), needs)
         self.auths.append((choice, component))
         return component
 
@@ -178,7 +218,10 @@ class Wiring:
             if known == credential:
                 slots.narrow(resolved.concurrency)
                 return slots
-        slots = Slots(resolved.concurrency)
+        # Calls under way in the snapshot before hold slots of the same credential: they count, under the new limit.
+        former = next((slots for known, slots in self._former_slots if known == credential), None)
+        slots = former or Slots(resolved.concurrency)
+        slots.resize(resolved.concurrency)
         self._slots.append((credential, slots))
         return slots
 
@@ -227,12 +270,11 @@ class Wiring:
             name, model = target, None
         else:
             name, model = _split(target)
-        plan = self._plans.get(f"target:{name}")
+        plan = self._direct.get(name)
         if plan is None:
             if name not in self._states:
                 self.instance(name, "target")
-            plan = self._build(f"target:{name}", RouteSettings(targets=(name,)))
-            self._plans[plan.name] = plan
+            plan = self._direct[name] = self._build(f"target:{name}", RouteSettings(targets=(name,)))
         return plan, model
 
     def _build(self, name: str, settings: RouteSettings) -> RoutePlan:

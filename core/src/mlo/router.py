@@ -90,10 +90,15 @@ class Router:
         tasks = anyio.create_task_group()
         await tasks.__aenter__()
         self._tasks, self._host = tasks, ComponentHost(tasks)
-        kernel = Kernel(
-            self._effective(), self._registry, self._host, tasks, given=self._given, strategies=self._strategies
-        )
         try:
+            kernel = Kernel(
+                self._with_default(self._settings),
+                self._registry,
+                self._host,
+                tasks,
+                given=self._given,
+                strategies=self._strategies,
+            )
             await kernel.start()
         except BaseException:
             await self._shut()
@@ -131,7 +136,7 @@ class Router:
     @property
     def routes(self) -> Mapping[str, RouteSettings]:
         """The routes, by name, ``default`` always among them."""
-        return self._effective().routes
+        return self._with_default(self._settings).routes
 
     @property
     def settings(self) -> Settings:
@@ -157,13 +162,17 @@ class Router:
         close.
 
         Raises:
-            ConfigError: when the name is taken. Wrong options are found when the provider is first used.
+            ConfigError: when the name is taken or wrong. Wrong options are found when the provider is first used.
         """
         path = f"providers.{name}"
         if name in self._settings.providers:
             raise ConfigError(path, "there is a provider of that name already", hint="choose another name")
         if not name or ":" in name:
             raise ConfigError(path, "a provider's name must not be empty nor contain a colon")
+        if name == "route":
+            raise ConfigError(path, "this name is reserved for targets such as route:NAME", hint="choose another name")
+        if concurrency is not None and concurrency < 0:
+            raise ConfigError(f"{path}.concurrency", "the number is negative", hint="0 means no limit")
         if provider is not None:
             kinds = frozenset(capabilities) if capabilities is not None else abilities_of(provider)
             self._given[name] = given(provider, kinds, concurrency)
@@ -189,7 +198,7 @@ class Router:
         """Add a route. ``limits`` are further fields of :class:`~mlo.settings.RouteSettings`.
 
         Raises:
-            ConfigError: when the name is taken or a target is unknown.
+            ConfigError: when the name is taken, or a target is unknown, twice there, or has an empty model.
         """
         path = f"routes.{name}"
         if name in self._settings.routes:
@@ -202,6 +211,8 @@ class Router:
         route = RouteSettings(targets=targets, strategy=chosen, path=path, **limits)
         for target in route.targets:
             self._check_target(target, path)
+        if len(set(route.targets)) < len(route.targets):
+            raise ConfigError(f"{path}.targets", "a target is listed twice", hint="name each target once")
         self._change(routes={**self._settings.routes, name: route})
 
     def register(self, plugin: object) -> None:
@@ -234,13 +245,10 @@ class Router:
             for plugin in self._plugins:
                 registry.register(plugin)
         registry.check_strict()
-        old, self._settings = self._settings, settings
-        try:
-            await self._running().replace(self._effective(), registry)
-        except MloError:
-            self._settings = old
-            raise
-        self._registry = registry
+        kernel = self._running()
+        await kernel.replace(self._with_default(settings), registry)
+        self._settings, self._registry = settings, registry
+        await kernel.settled()
 
     async def route(
         self,
@@ -353,18 +361,16 @@ class Router:
             raise MloError("the router is not open: use it inside `async with router:`")
         return self._kernel
 
-    def _effective(self) -> Settings:
-        if "default" in self._settings.routes:
-            return self._settings
-        everything = RouteSettings(
-            targets=tuple(self._settings.providers), strategy=self._default, path="routes.default"
-        )
-        return attrs.evolve(self._settings, routes={**self._settings.routes, "default": everything})
+    def _with_default(self, settings: Settings) -> Settings:
+        if "default" in settings.routes:
+            return settings
+        everything = RouteSettings(targets=tuple(settings.providers), strategy=self._default, path="routes.default")
+        return attrs.evolve(settings, routes={**settings.routes, "default": everything})
 
     def _change(self, **changes: Any) -> None:
         self._settings = attrs.evolve(self._settings, **changes)
         if self._kernel is not None:
-            self._kernel.extend(self._effective())
+            self._kernel.extend(self._with_default(self._settings))
 
     def _check_target(self, target: str, path: str) -> None:
         if target.startswith("route:"):
@@ -373,6 +379,9 @@ class Router:
             known, name, what = self._settings.providers.keys(), target.partition(":")[0], "provider"
         if name not in known:
             raise unknown(f"{path}.targets", what, name, known)
+        if target.endswith(":"):
+            reason = f"the target {target!r} names no model after the colon"
+            raise ConfigError(f"{path}.targets", reason, hint="INSTANCE or INSTANCE:MODEL")
 
     def _strategy_settings(self, strategy: str | Strategy, path: str) -> ComponentSettings:
         if isinstance(strategy, str):
