@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import secrets
 from collections.abc import Mapping, Sequence
 from time import monotonic
@@ -20,9 +21,18 @@ __all__ = ["Call", "Operation", "Status"]
 Operation: TypeAlias = Literal["chat", "stream", "embed"]
 Status: TypeAlias = Literal["ok", "error", "cancelled", "abandoned"]
 
-# Unique over processes without asking the kernel for random bytes at every call.
-_PREFIX = secrets.token_hex(6)
+# Unique over processes without asking the operating system for random bytes at every call.
+_prefix = secrets.token_hex(6)
 _numbers = itertools.count(1)
+
+
+def _renew_prefix() -> None:
+    global _prefix  # noqa: PLW0603 - a fork copies it, and the counter with it
+    _prefix = secrets.token_hex(6)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_prefix)
 
 
 class Call:
@@ -41,7 +51,7 @@ class Call:
         self.request = request
         self.deadline = deadline
         self.emitter = plan.emitter
-        self.call_id = f"{_PREFIX}-{next(_numbers):x}"
+        self.call_id = f"{_prefix}-{next(_numbers):x}"
         self.attempts = 0
         self.outcomes: list[Outcome] = []
         self.started = monotonic()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from os import PathLike
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, TypeVar, Unpack
+from weakref import WeakSet
 
+import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from .api import Provider, Strategy
@@ -24,11 +28,75 @@ from .stream import Stream
 __all__ = ["BlockingRouter", "BlockingStream"]
 
 
+T = TypeVar("T")
+
+
+class _Loop:
+    """The event loop in its thread, as other threads see it, and the streams that were begun in it."""
+
+    def __init__(self, portal: BlockingPortal) -> None:
+        self._portal = portal
+        self._process = os.getpid()
+        self._streams: WeakSet[Stream] = WeakSet()
+        self.open = True
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this process is a fork of the one that has the thread."""
+        return os.getpid() != self._process
+
+    def call(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Run ``function`` in the loop and wait for its result.
+
+        Raises:
+            MloError: when the loop is gone, or goes meanwhile.
+        """
+        if self.is_inherited:
+            raise MloError("the router was opened in another process: open one in this process, after the fork")
+        if not self.open:
+            raise _not_open()
+        try:
+            return self._portal.call(function)
+        except CancelledError as error:
+            raise MloError("the router was closed while this call was under way") from error
+
+    def apply(self, function: Callable[[], T]) -> T:
+        """The same for a function that does not wait."""
+
+        async def run() -> T:
+            return function()
+
+        return self.call(run)
+
+    def stream(self, begin: Callable[[], Stream]) -> BlockingStream:
+        """A stream that does not outlive the loop."""
+        stream = self.apply(begin)
+        self._streams.add(stream)
+        return BlockingStream(self, stream)
+
+    def end_streams(self) -> None:
+        """Close the streams that are still open: their readers get ``CallCancelled``."""
+        self._portal.call(self._end_streams)
+
+    async def _end_streams(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            for stream in list(self._streams):
+                tasks.start_soon(stream.aclose)
+
+    def end_calls(self) -> None:
+        """Cancel what is under way, and let the loop end."""
+        self._portal.call(partial(self._portal.stop, cancel_remaining=True))
+
+
+def _not_open() -> MloError:
+    return MloError("the router is not open: use it inside `with router:`")
+
+
 class BlockingStream:
     """A :class:`~mlo.stream.Stream` for ``for``. Use it in a ``with`` block, and from one thread at a time."""
 
-    def __init__(self, portal: BlockingPortal, stream: Stream) -> None:
-        self._portal = portal
+    def __init__(self, loop: _Loop, stream: Stream) -> None:
+        self._loop = loop
         self._stream = stream
 
     @property
@@ -42,11 +110,13 @@ class BlockingStream:
 
     def cancel(self) -> None:
         """Stop; may be called from any thread."""
-        self._portal.call(self._stream.cancel)
+        if self._loop.open:
+            self._loop.call(self._stream.cancel)
 
     def close(self) -> None:
-        """Stop reading."""
-        self._portal.call(self._stream.aclose)
+        """Stop reading. The end of the router has done so already."""
+        if self._loop.open:
+            self._loop.call(self._stream.aclose)
 
     def __enter__(self) -> Self:
         return self
@@ -60,7 +130,7 @@ class BlockingStream:
         return self
 
     def __next__(self) -> Event:
-        event = self._portal.call(self._next)
+        event = self._loop.call(self._next)
         if event is None:
             raise StopIteration
         return event
@@ -71,6 +141,8 @@ class BlockingStream:
 
 class BlockingRouter:
     """A :class:`~mlo.router.Router` with an event loop in a thread of its own; safe to share between threads.
+
+    Leaving the block ends what other threads have under way. A forked process needs a router of its own.
 
     ::
 
@@ -87,7 +159,7 @@ class BlockingRouter:
         plugins: Iterable[object] = (),
     ) -> None:
         self._router = Router(settings, strategy=strategy, plugins=plugins)
-        self._portal: BlockingPortal | None = None
+        self._loop: _Loop | None = None
         self._stack = ExitStack()
 
     @classmethod
@@ -98,20 +170,26 @@ class BlockingRouter:
         return blocking
 
     def __enter__(self) -> Self:
-        if self._portal is not None:
+        if self._loop is not None:
             raise MloError("this router is open already")
         with ExitStack() as stack:
             portal = stack.enter_context(start_blocking_portal())
+            loop = _Loop(portal)
+            stack.callback(loop.end_calls)
             opened: AbstractContextManager[Router] = portal.wrap_async_context_manager(self._router)
             stack.enter_context(opened)
+            stack.callback(loop.end_streams)
             self._stack = stack.pop_all()
-        self._portal = portal
+        self._loop = loop
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._portal = None
+        loop, self._loop = self._loop, None
+        if loop is None or loop.is_inherited:
+            return  # the thread that could close anything is in the other process
+        loop.open = False
         self._stack.__exit__(kind, error, trace)
 
     def add_provider(self, name: str, provider: Provider | None = None, /, **options: Any) -> None:
@@ -150,8 +228,7 @@ class BlockingRouter:
         ask = partial(
             self._router.route_stream, prompt, route=route, target=target, model=model, deadline=deadline, **fields
         )
-        portal = self._open()
-        return BlockingStream(portal, portal.call(ask))
+        return self._open().stream(ask)
 
     def embed(
         self,
@@ -168,23 +245,23 @@ class BlockingRouter:
 
     def models(self, provider: str | None = None) -> Mapping[str, tuple[ModelInfo, ...] | MloError]:
         """See :meth:`mlo.router.Router.models`."""
-        return self._open().call(self._router.models, provider)
+        return self._open().call(partial(self._router.models, provider))
 
     def health(self, provider: str | None = None) -> Mapping[str, Health]:
         """See :meth:`mlo.router.Router.health`."""
-        return self._open().call(self._router.health, provider)
+        return self._open().call(partial(self._router.health, provider))
 
     def reload(self, settings: Settings | None = None) -> None:
         """See :meth:`mlo.router.Router.reload`."""
-        self._open().call(self._router.reload, settings)
+        self._open().call(partial(self._router.reload, settings))
 
     def _in_loop(self, change: partial[None]) -> None:
-        if self._portal is None:
+        if self._loop is None:
             change()
         else:
-            self._portal.call(change)
+            self._loop.apply(change)
 
-    def _open(self) -> BlockingPortal:
-        if self._portal is None:
-            raise MloError("the router is not open: use it inside `with router:`")
-        return self._portal
+    def _open(self) -> _Loop:
+        if self._loop is None:
+            raise _not_open()
+        return self._loop
