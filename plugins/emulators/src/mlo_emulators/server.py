@@ -40,6 +40,7 @@ _EXTENSION = "mlo.connection"
 _SHUTDOWN_SECONDS = 2
 _KEEP_ALIVE_SECONDS = 15
 _TICK_SECONDS = 0.02
+_STOP_SECONDS = 0.005
 
 
 @frozen
@@ -124,7 +125,7 @@ class _WithConnection:
 
 
 class _Server(uvicorn.Server):
-    """Tells when it is ready, and notices sooner that it should stop."""
+    """Tells when it is ready, and stops sooner."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -139,6 +140,23 @@ class _Server(uvicorn.Server):
         while not await self.on_tick(counter):
             counter = (counter + 1) % 864_000
             await anyio.sleep(_TICK_SECONDS)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, which sleeps a tenth of a second even where nothing is left to wait for."""
+        state = self.server_state
+        for server in self.servers:
+            server.close()
+        for listener in sockets or ():
+            listener.close()
+        for open_connection in list(state.connections):
+            open_connection.shutdown()
+        with anyio.move_on_after(_SHUTDOWN_SECONDS):
+            while (state.connections or state.tasks) and not self.force_exit:  # noqa: ASYNC110 - uvicorn tells nobody
+                await anyio.sleep(_STOP_SECONDS)
+        for task in list(state.tasks):
+            task.cancel()
+        if not self.force_exit:
+            await self.lifespan.shutdown()
 
 
 @contextlib.contextmanager
@@ -244,7 +262,6 @@ def _config(app: Starlette, journal: Journal, tls: ServerTls | None) -> uvicorn.
         access_log=False,
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         ssl_certfile=tls.cert_file if tls else None,
         ssl_keyfile=tls.key_file if tls else None,
         ssl_ca_certs=str(tls.client_ca_file) if tls and tls.client_ca_file else None,
