@@ -9,6 +9,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, TypeAlias
 
 import pytest
@@ -57,10 +58,14 @@ def understanding() -> Iterator[None]:
 
 @frozen(kw_only=True)
 class Place:
-    """Where a router leads: ``add`` makes it known under a name, ``journal`` is what the server has seen."""
+    """Where a router leads: ``add`` makes it known under a name, ``journal`` is what the server has seen.
+
+    ``fail`` lets it answer 503 from now on.
+    """
 
     add: Callable[[Router, str], None]
     journal: Journal
+    fail: Callable[[], None] = lambda: None
 
 
 Open: TypeAlias = Callable[..., AbstractContextManager[Place]]
@@ -70,6 +75,7 @@ Open: TypeAlias = Callable[..., AbstractContextManager[Place]]
 def gigachat_place(**options: Any) -> Iterator[Place]:
     """An emulated GigaChat with a key that nobody has used."""
     app = gigachat.create_app(gigachat.Options(**{"concurrency": 0, **options}))
+    fail = partial(app.state.emulator.configure, fail_first=99, fail_status=503)
     key = base64.b64encode(f"{uuid.uuid4()}:secret".encode()).decode()
     with running(app) as server:
         auth = {"use": "gigachat-oauth", "key": key, "auth_url": f"{server.url}/api/v2/oauth"}
@@ -79,14 +85,15 @@ def gigachat_place(**options: Any) -> Iterator[Place]:
                 name, use="gigachat", base_url=f"{server.url}/v1", auth=auth, stop="emulate", concurrency=0
             )
 
-        yield Place(add=add, journal=server.journal)
+        yield Place(add=add, journal=server.journal, fail=fail)
 
 
 @contextlib.contextmanager
 def yandexgpt_place(**options: Any) -> Iterator[Place]:
     """An emulated YandexGPT with an API key."""
     chosen = yandexgpt.Options(**{"gauge": None, **options})
-    with running(yandexgpt.create_app(chosen)) as server:
+    app = yandexgpt.create_app(chosen)
+    with running(app) as server:
         auth = {"use": "yandex-api-key", "key": chosen.api_keys[0]}
 
         def add(router: Router, name: str) -> None:
@@ -94,7 +101,7 @@ def yandexgpt_place(**options: Any) -> Iterator[Place]:
                 name, use="yandexgpt", folder_id=chosen.folder_id, base_url=server.url, auth=auth, stop="client"
             )
 
-        yield Place(add=add, journal=server.journal)
+        yield Place(add=add, journal=server.journal, fail=partial(app.state.world.change, status=503))
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from mlo.requests import ReasoningEffort
 from mlo.responses import ChatResponse
@@ -73,20 +73,20 @@ class MultiLLMOrchestrator(BaseChatModel):
         MloError: when the router is open in an event loop other than the running one.
     """
 
-    model_config = ConfigDict(populate_by_name=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     router: Router | None = Field(default=None, exclude=True, repr=False)
     config_file: Annotated[str | os.PathLike[str] | None, BeforeValidator(path_text)] = None
     config_profile: str | None = None
     route: str | None = None
     target: str | None = None
-    model: str | None = Field(default=None, alias="model_name")
-    deadline: float | None = Field(default=None, alias="timeout")
+    model: str | None = Field(default=None, validation_alias=AliasChoices("model", "model_name"))
+    deadline: float | None = Field(default=None, validation_alias=AliasChoices("deadline", "timeout"))
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
     max_tokens: int | None = None
-    stop: list[str] | None = Field(default=None, alias="stop_sequences")
+    stop: list[str] | None = Field(default=None, validation_alias=AliasChoices("stop", "stop_sequences"))
     seed: int | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None

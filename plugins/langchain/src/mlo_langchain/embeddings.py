@@ -6,7 +6,7 @@ import os
 from typing import Annotated, Any, Literal, Self
 
 from langchain_core.embeddings import Embeddings
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from mlo.requests import EmbeddingRequest
 from mlo.responses import Embeddings as Vectors
@@ -28,15 +28,15 @@ class MultiLLMEmbeddings(BaseModel, Embeddings):
         MloError: when the router is open in an event loop other than the running one.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, populate_by_name=True, extra="forbid")
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     router: Router | None = Field(default=None, exclude=True, repr=False)
     config_file: Annotated[str | os.PathLike[str] | None, BeforeValidator(path_text)] = None
     config_profile: str | None = None
     route: str | None = None
     target: str | None = None
-    model: str | None = Field(default=None, alias="model_name")
-    deadline: float | None = Field(default=None, alias="timeout")
+    model: str | None = Field(default=None, validation_alias=AliasChoices("model", "model_name"))
+    deadline: float | None = Field(default=None, validation_alias=AliasChoices("deadline", "timeout"))
     dimensions: int | None = None
     extra: dict[str, Any] = Field(default_factory=dict)
     request_metadata: dict[str, str] = Field(default_factory=dict)
