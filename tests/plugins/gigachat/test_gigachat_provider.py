@@ -18,7 +18,6 @@ from starlette.routing import Route
 from mlo.errors import (
     ConfigError,
     ContextTooLong,
-    InvalidRequest,
     ModelNotFound,
     PermissionDenied,
     ProtocolViolated,
@@ -26,14 +25,13 @@ from mlo.errors import (
     RateLimited,
     Unsupported,
 )
-from mlo.messages import FileRef, Image, Message, Text, ToolChoice, ToolDef
+from mlo.messages import Image, Message, Text, ToolChoice, ToolDef
 from mlo.models import Capability, Money
 from mlo.requests import ChatRequest, EmbeddingRequest, JsonSchema
 from mlo.responses import FinishReason
 from mlo_emulators.gigachat import Emulator
 from mlo_emulators.server import running
 from mlo_gigachat.config import GigaChatConfig
-from mlo_gigachat.media import LIMITS
 from mlo_gigachat.provider import GigaChatProvider, open_gigachat
 from mlo_sdk.testing.surroundings import FixedAuth, LoneEnvironment, context
 
@@ -128,74 +126,6 @@ async def test_ids_go_out_as_headers_per_call(url: str, emulator: Emulator) -> N
     assert second.headers["x-client-id"] == "default"
     assert found.request_id == "r-1"
     assert first.headers["user-agent"]
-
-
-async def test_a_picture_is_uploaded_once_and_deleted_at_the_end(url: str, emulator: Emulator) -> None:
-    async with connected(url, emulator) as provider:
-        for _ in range(2):
-            found = await provider.generate(see(Image(data=PNG)), context())
-            assert "Файлов: 1" in found.text
-        assert emulator.journal["uploads"] == 1
-        assert len(await provider.files.list()) == 1
-    assert emulator.journal["deletions"] == 1
-
-
-async def test_uploads_may_be_kept(url: str, emulator: Emulator) -> None:
-    async with connected(url, emulator, keep_uploads=True) as provider:
-        await provider.generate(see(Image(url="data:image/png;base64,iVBORw0KGgo=")), context())
-    assert emulator.journal["deletions"] == 0
-
-
-async def test_a_picture_belongs_to_its_client(url: str, emulator: Emulator) -> None:
-    async with connected(url, emulator) as provider:
-        for client in ("a", "b"):
-            request = ChatRequest(messages=see(Image(data=PNG)).messages, extra={"client_id": client})
-            assert "Файлов: 1" in (await provider.generate(request, context())).text
-    assert emulator.journal["uploads"] == emulator.journal["deletions"] == 2
-
-
-@pytest.mark.parametrize(
-    ("request_", "error", "said"),
-    [
-        (see(Image(url="https://example.com/a.png")), Unsupported, "bytes of a picture, not its address"),
-        (see(Image(url="data:image/png;base64,???")), InvalidRequest, "not valid base64"),
-        (see(Image(data=b"")), InvalidRequest, "empty"),
-        (see(Image(data=bytes(LIMITS["image"] + 1))), InvalidRequest, "15 MB at most"),
-        (see(Image(data=PNG), Image(data=PNG)), Unsupported, "one in a message"),
-        (
-            ChatRequest(messages=tuple(see(Image(data=PNG)).messages[0] for _ in range(11))),
-            Unsupported,
-            "10 in a request",
-        ),
-    ],
-    ids=["address", "base64", "empty", "large", "two", "eleven"],
-)
-async def test_pictures_that_gigachat_does_not_take(
-    url: str, emulator: Emulator, request_: ChatRequest, error: type[Exception], said: str
-) -> None:
-    async with connected(url, emulator) as provider:
-        with pytest.raises(error, match=said):
-            await provider.generate(request_, context())
-    assert emulator.journal["uploads"] == 0
-
-
-async def test_files_are_uploaded_read_and_deleted(url: str, emulator: Emulator) -> None:
-    async with connected(url, emulator) as provider:
-        stored = await provider.files.upload(b"\r\n--x\r\n", 'заметки "1".txt')
-        assert (await provider.files.get(stored.id)).size == 7
-        assert await provider.files.content(stored.id) == b"\r\n--x\r\n"
-        request = ChatRequest(messages=(Message.user([Text("о чём?"), FileRef(id=stored.id)]),))
-        assert "Файлов: 1" in (await provider.generate(request, context())).text
-        await provider.files.delete(stored.id)
-        with pytest.raises(InvalidRequest, match="No such file"):
-            await provider.files.get(stored.id)
-
-
-async def test_a_drawn_picture_can_be_fetched(url: str, emulator: Emulator) -> None:
-    async with connected(url, emulator, functions=("text2image",)) as provider:
-        drawn = await provider.generate(ChatRequest.of("Нарисуй кота"), context())
-        file_id = drawn.text.split('"')[1]
-        assert (await provider.files.content(file_id)).startswith(b"\xff\xd8\xff")
 
 
 async def test_embeddings_are_asked_for_in_batches(url: str, emulator: Emulator) -> None:

@@ -11,6 +11,7 @@ from mlo.errors import AuthFailed
 
 from .auth import fetch_token, oauth_client
 from .config import SCOPES, OAuthConfig, Scope
+from .errors import WRONG_SCOPE
 from .keys import normalised
 
 __all__ = ["Verdict", "try_scopes"]
@@ -40,7 +41,8 @@ async def try_scopes(config: OAuthConfig, path: str) -> Sequence[Verdict]:
             try:
                 credentials: Credentials = await fetch_token(client, key, scope)
             except AuthFailed as error:
-                verdicts.append(Verdict(scope=scope, fits=False, reason=error.message))
+                reason = "the key belongs to another scope" if error.code == WRONG_SCOPE else error.message
+                verdicts.append(Verdict(scope=scope, fits=False, reason=reason))
             else:
                 verdicts.append(Verdict(scope=scope, fits=True, expires_at=credentials.expires_at))
     return verdicts

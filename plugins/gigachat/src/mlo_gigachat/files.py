@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
-from collections.abc import Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -13,7 +13,7 @@ from urllib.parse import quote
 import anyio
 from attrs import evolve, frozen
 
-from mlo.errors import MloError, ProtocolViolated
+from mlo.errors import ContextTooLong, InvalidRequest, MloError, ModelNotFound, ProtocolViolated
 from mlo.messages import FileRef, Image, Message, Part
 from mlo.requests import ChatRequest
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["FileStore", "StoredFile"]
 
 _CLEANUP_SECONDS = 5.0
-_REMEMBERED = 256
 
 
 @frozen(kw_only=True)
@@ -46,6 +45,7 @@ class FileStore:
     def __init__(self, client: HttpClient) -> None:
         self._client = client
         self._known: dict[tuple[bytes, str], str] = {}
+        self._made: dict[str, str] = {}  # what was uploaded for requests: id and owner
 
     async def upload(
         self,
@@ -73,13 +73,28 @@ class FileStore:
         return [_stored(item) for item in as_objects(reply.mapping().get("data"))]
 
     async def get(self, file_id: str, *, headers: Mapping[str, str] | None = None) -> StoredFile:
-        """What is known of a file."""
-        reply = await self._client.request("GET", f"/files/{quote(file_id, safe='')}", headers=headers)
+        """What is known of a file.
+
+        Raises:
+            InvalidRequest: when there is none of that id.
+            ProviderError: when the server refuses.
+        """
+        with _as_wrong_request(file_id):
+            reply = await self._client.request("GET", f"/files/{quote(file_id, safe='')}", headers=headers)
         return _stored(reply.mapping())
 
     async def content(self, file_id: str, *, headers: Mapping[str, str] | None = None) -> bytes:
-        """The bytes of a file, such as a picture that the model drew."""
+        """The bytes of a file, such as a picture that the model drew.
+
+        Raises:
+            InvalidRequest: when there is none of that id.
+            ProviderError: when the server refuses.
+        """
         path = f"/files/{quote(file_id, safe='')}/content"
+        with _as_wrong_request(file_id):
+            return b"".join(await self._pieces(path, headers))
+
+    async def _pieces(self, path: str, headers: Mapping[str, str] | None) -> Sequence[bytes]:
         pieces = []
         async with (
             self._client.stream("GET", path, headers={"accept": "*/*", **(headers or {})}) as reply,
@@ -87,11 +102,18 @@ class FileStore:
         ):
             async for piece in chunks:
                 pieces.append(piece)  # noqa: PERF401 - the closing of the source has to be explicit
-        return b"".join(pieces)
+        return pieces
 
     async def delete(self, file_id: str, *, headers: Mapping[str, str] | None = None) -> None:
-        """Delete a file for good."""
-        await self._client.request("POST", f"/files/{quote(file_id, safe='')}/delete", headers=headers)
+        """Delete a file for good.
+
+        Raises:
+            InvalidRequest: when there is none of that id.
+            ProviderError: when the server refuses.
+        """
+        with _as_wrong_request(file_id):
+            await self._client.request("POST", f"/files/{quote(file_id, safe='')}/delete", headers=headers)
+        self._made.pop(file_id, None)
         for key in [key for key, known in self._known.items() if known == file_id]:
             del self._known[key]
 
@@ -127,28 +149,51 @@ class FileStore:
         if known is None:
             owner = {name: value for name, value in headers.items() if name == "x-client-id"}
             known = (await self._send(upload, "general", owner)).id
-            self._known[key] = known
+            self._known[key], self._made[known] = known, key[1]
         return known
 
     async def _send(self, upload: Upload, purpose: str, headers: Mapping[str, str] | None) -> StoredFile:
         body, content_type = form(upload, purpose)
         everything = {**(headers or {}), "content-type": content_type}
-        reply = await self._client.request("POST", "/files", content=body, headers=everything)
+        with _as_wrong_request(upload.name):
+            reply = await self._client.request("POST", "/files", content=body, headers=everything)
         return _stored(reply.mapping())
 
-    def forget(self) -> None:
-        """Upload pictures anew from now on: the server does not have those of before any more."""
-        self._known.clear()
+    @asynccontextmanager
+    async def forgetting_lost(self) -> AsyncGenerator[None, None]:
+        """Upload pictures anew for later requests if the server says that it has not got a file of this one."""
+        try:
+            yield
+        except InvalidRequest as error:
+            if error.status == 404:
+                self._known.clear()
+            raise
 
     async def clean_up(self) -> None:
-        """Delete what was uploaded for requests; gives up after five seconds, and on the first refusal."""
-        known, self._known = self._known, {}
+        """Delete what was uploaded for requests; gives up after five seconds, or when the server cannot be reached."""
+        made, self._made = self._made, {}
+        self._known.clear()
         with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
-            for (_, owner), file_id in known.items():
+            for file_id, owner in made.items():
                 try:
                     await self.delete(file_id, headers={"x-client-id": owner} if owner else None)
+                except InvalidRequest:  # somebody else has deleted it
+                    continue
                 except MloError:
                     return
+
+
+@contextmanager
+def _as_wrong_request(what: str) -> Iterator[None]:
+    """The API's table speaks of prompts and models, where this is about a file."""
+    try:
+        yield
+    except ContextTooLong as error:
+        message = f"{what}: the server does not take a file of this size"
+        raise InvalidRequest(message, status=error.status, request_id=error.request_id) from error
+    except ModelNotFound as error:
+        message = f"{what}: there is no such file, or it belongs to another X-Client-ID"
+        raise InvalidRequest(message, status=error.status, request_id=error.request_id) from error
 
 
 def _parts(message: Message) -> Sequence[Part]:

@@ -108,7 +108,8 @@ class GigaChatProvider(BaseProvider):
             ProviderError: what the server says, by table; ``ProtocolViolated`` when it says nothing sensible.
         """
         call, body, reading = await self._prepared(request, stream=False)
-        reply = await self._client.request("POST", self._chat_path, json=body, headers=call.headers)
+        async with self.files.forgetting_lost():
+            reply = await self._client.request("POST", self._chat_path, json=body, headers=call.headers)
         return self._response(reply.mapping(), reading, reply.request_id)
 
     async def generate_stream(self, request: ChatRequest, _ctx: CallContext, /) -> AsyncGenerator[Event, None]:
@@ -120,7 +121,10 @@ class GigaChatProvider(BaseProvider):
         """
         call, body, reading = await self._prepared(request, stream=True)
         headers = {**_STREAM_HEADERS, **call.headers}
-        async with self._client.stream("POST", self._chat_path, json=body, headers=headers) as reply:
+        async with (
+            self.files.forgetting_lost(),
+            self._client.stream("POST", self._chat_path, json=body, headers=headers) as reply,
+        ):
             if reply.content_type != "text/event-stream":  # a failure with status 200, or a server that does not stream
                 for event in events_of(self._response(await _whole(reply), reading, reply.request_id)):
                     yield event
