@@ -83,7 +83,8 @@ class Kernel:
             await old.drained()
             del self._retired[old]
             # Snapshots that are older or newer than this one may have calls under way on the same components.
-            living = set(self.wiring.components()).union(*(each.components() for each in self._retired))
+            used = (each.components() for each in self._retired if each.is_used)
+            living = set(self.wiring.components()).union(*used)
             await self._host.close(set(old.components()) - living)
         finally:
             gone.set()

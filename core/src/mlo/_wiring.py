@@ -97,6 +97,11 @@ class Wiring:
         if self._retired and self._calls == 0:
             self._drained.set()
 
+    @property
+    def is_used(self) -> bool:
+        """Whether a call is under way."""
+        return self._calls > 0
+
     async def drained(self) -> None:
         """Wait until the calls that use this snapshot have ended; there must be a newer one already."""
         self._retired = True
