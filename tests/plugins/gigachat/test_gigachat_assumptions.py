@@ -130,6 +130,7 @@ FUNCTION = {"name": "f", "parameters": {"type": "object", "properties": {"a": {"
         (say(functions=[{**FUNCTION, "name": "1f"}]), 422, "Invalid function names"),
         (say(functions=[{"name": "f"}]), 400, "invalid JSON syntax"),
         (say(functions=[{"name": "f", "parameters": {"type": "object"}}]), 422, "needs properties"),
+        (say(functions=[{"name": "f", "parameters": {"type": "object", "properties": {}}}]), 422, "needs properties"),
         (say(functions=[{"name": "f", "parameters": {"anyOf": []}}]), 422, "anyOf is not supported"),
         (say(functions=[FUNCTION], function_call={"name": "g"}), 422, "unknown function g"),
         (say(response_format={"type": "json_object"}), 400, 'Unknown type "json_object"'),

@@ -35,6 +35,7 @@ def test_a_plain_instance_gets_only_hints() -> None:
 def test_switched_off_verification_is_reported() -> None:
     found = told(GigaChatConfig(verify_ssl=False))
     assert levels(found, "verification is switched off") == ["warning"]
+    assert "providers.giga.verify_ssl" in {finding.where for finding in found}
     assert levels(found, "Russian Trusted Root CA") == []
 
 

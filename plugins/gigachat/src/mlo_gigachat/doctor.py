@@ -42,7 +42,14 @@ def _tls(instance: ConfiguredInstance, tls: TlsConfig, url: str, now: float, *, 
         )
     if not url.startswith("https://"):
         return
-    yield from effective_tls(tls, verify_ssl=verify_ssl).findings(f"{instance.path}.tls", now=now or None)
+    if not verify_ssl:
+        yield Finding(
+            level="warning",
+            message="TLS verification is switched off: anybody on the way can read the key and the prompts",
+            where=f"{instance.path}.verify_ssl",
+            fix="remove it, and name Russian Trusted Root CA under tls.ca_file",
+        )
+    yield from effective_tls(tls, verify_ssl=True).findings(f"{instance.path}.tls", now=now or None)
     if tls.ca_file is None and verify_ssl and any(host in url for host in _OFFICIAL):
         yield Finding(
             level="info",

@@ -150,7 +150,7 @@ def _check_schema(schema: object, where: str) -> None:
     if any(not isinstance(value, str) for value in schema.get("enum", ())):
         raise ApiFailure(422, f"Invalid params: {where}: enum values must be strings")
     properties = schema.get("properties")
-    if schema.get("type") == "object" and not isinstance(properties, Mapping):
+    if schema.get("type") == "object" and not (isinstance(properties, Mapping) and properties):
         raise ApiFailure(422, f"Invalid params: {where}: object needs properties")
     for name, part in (properties or {}).items():
         _check_schema(part, f"{where}.{name}")
