@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import anyio
@@ -144,3 +145,17 @@ async def test_the_pacer_books_places_in_order() -> None:
     delays = [start - began for start in sorted(starts)]
     assert delays[2] >= 0.05
     assert delays[4] >= 0.1
+
+
+def test_the_pacer_serves_several_loops_at_once() -> None:
+    pacer, backends = Pacer(2, window=0.05), ("asyncio", "trio", "asyncio", "trio")
+
+    def start(backend: str) -> None:
+        anyio.run(pacer.turn, backend=backend)
+
+    threads = [threading.Thread(target=start, args=(backend,), daemon=True) for backend in backends]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import deque
 
 import anyio
@@ -14,21 +16,20 @@ _MARGIN = 0.05  # of the window: requests may arrive closer together than they w
 class Pacer:
     """Lets ``rate`` callers start at once, and others when the ``window`` (seconds) has room. First come, first served.
 
-    One event loop per pacer.
+    Callers may be in several threads and event loops.
     """
 
     def __init__(self, rate: int, window: float = 1.0) -> None:
         self._rate = max(rate, 1)
         self._apart = window * (1 + _MARGIN)
-        self._starts: deque[float] = deque()
+        self._starts: deque[float] = deque(maxlen=self._rate)
+        self._lock = threading.Lock()
 
     async def turn(self) -> None:
         """Wait for a place in the window."""
-        now = anyio.current_time()
-        # A start is booked before the wait, so that those who come later queue up behind it.
-        start = now if len(self._starts) < self._rate else max(now, self._starts[0] + self._apart)
-        self._starts.append(start)
-        while len(self._starts) > self._rate:
-            self._starts.popleft()
+        now = time.monotonic()  # not the loop's clock: each loop has one of its own
+        with self._lock:  # a start is booked before the wait, so that those who come later queue up behind it
+            start = now if len(self._starts) < self._rate else max(now, self._starts[0] + self._apart)
+            self._starts.append(start)
         if start > now:
-            await anyio.sleep_until(start)
+            await anyio.sleep(start - now)
