@@ -119,7 +119,7 @@ class MultiLLMOrchestrator(BaseChatModel):
     def close(self) -> None:
         """Close the router, for all models that share it, and return at once; a later call opens it again.
 
-        Calls under way fail. A router that was given open stays open.
+        Calls under way may fail. A router that was given open stays open.
         """
         home, self._home = self._home, None
         if home is not None:

@@ -52,7 +52,7 @@ class Home:
         return self._pid == os.getpid() and not self._loop.is_closed() and self._residence.usable
 
     def close(self) -> None:
-        """Close the router once calls under way are over or cancelled; returns at once. A guest's router stays open."""
+        """Close the router and return at once; calls under way may fail. A router opened by others stays open."""
         self._leave()
 
     def call(self, ask: Callable[[Router], Awaitable[T]]) -> T:
