@@ -251,6 +251,13 @@ async def test_a_success_that_is_none(body: str, media_type: str, error: type[Ex
                     pass
 
 
+async def test_a_balance_that_is_no_number_is_unknown() -> None:
+    body = '{"balance": [{"usage": "a", "value": 5}, {"usage": "b", "value": "много"}, {"usage": "c"}]}'
+    with running(_answering(body, "application/json")) as server:
+        async with connected(server.url) as provider:
+            assert await provider.balance() == {"a": 5.0}
+
+
 async def test_a_server_that_does_not_stream_is_understood() -> None:
     body = '{"choices":[{"message":{"content":"да"},"finish_reason":"length"}],"model":"m"}'
     with running(_answering(body, "application/json")) as server:

@@ -54,11 +54,12 @@ async def count_tokens(
 
 
 async def balance(client: HttpClient, headers: Mapping[str, str]) -> Mapping[str, float]:
-    """What is left of prepaid packages, in tokens by model.
+    """What is left of prepaid packages, in tokens by model; models whose rest is not a number are left out.
 
     Raises:
         PermissionDenied: for accounts that pay as they go.
     """
     reply = await client.request("GET", "/balance", headers=headers)
     rows = as_objects(reply.mapping().get("balance"))
-    return {as_text(row.get("usage")): float(row.get("value") or 0) for row in rows}
+    known = [(as_text(row.get("usage")), row.get("value")) for row in rows]
+    return {name: float(value) for name, value in known if isinstance(value, int | float)}
