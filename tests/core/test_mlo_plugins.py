@@ -166,7 +166,8 @@ def test_doctor_shows_causes_and_fails(
     monkeypatch.setenv("MLO_PLUGINS_ALLOW", ONLY)
     assert run("doctor", folders=(provider_dist(tmp_path, source="1 / 0"),)) == 1
     printed = capsys.readouterr().out
-    assert "\nproviders:example\n  PluginLoadFailed: " in printed
+    assert "\nproviders:example\n  file: " in printed
+    assert "plugin.py\n  PluginLoadFailed: " in printed
     assert "\n    ZeroDivisionError: division by zero\n" in printed
     assert "(reinstall mlo-example)" in printed
 

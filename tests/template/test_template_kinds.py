@@ -82,8 +82,14 @@ def test_ruff_has_nothing_to_say(rendered: dict[str, Path], command: tuple[str, 
 
 def test_workflows_are_valid_and_safe(rendered: dict[str, Path]) -> None:
     workflows = sorted((rendered["own-wire"] / ".github" / "workflows").iterdir())
-    schema = (_BIN / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
-    for command in (schema, (_BIN / "zizmor", "--offline", "--quiet", "--no-progress", *workflows)):
+    schema: tuple[str | Path, ...] = (
+        _BIN / "check-jsonschema",
+        "--builtin-schema",
+        "vendor.github-workflows",
+        *workflows,
+    )
+    safety: tuple[str | Path, ...] = (_BIN / "zizmor", "--offline", "--quiet", "--no-progress", *workflows)
+    for command in (schema, safety):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -128,9 +134,7 @@ def ask(installation: Installation, project: Path, **environment: str) -> str:
 
 
 @pytest.mark.parametrize("kind", ["own-wire", "openai-wire", "auth"])
-def test_mlo_ask_goes_through_it_to_its_server(
-    installation: Installation, rendered: dict[str, Path], kind: str
-) -> None:
+def test_mlo_ask_reaches_its_server(installation: Installation, rendered: dict[str, Path], kind: str) -> None:
     with emulated(installation, kind) as variables:
         assert ask(installation, rendered[kind], **variables) == "Echo: Привет"
 

@@ -42,7 +42,7 @@ class LockedDistribution:
 
 def rendered(lock: Lock) -> str:
     """The lock as TOML, the same text for the same installation."""
-    lines = [_HEAD, f"format = {_FORMAT}"]
+    lines = [_HEAD, f"format = {_FORMAT}", "", "[distributions]"]
     for name in sorted(lock):
         locked = lock[name]
         lines += ["", f"[distributions.{_quoted(name)}]", f"version = {_quoted(locked.version)}"]
@@ -117,4 +117,4 @@ def _distribution(table: Any) -> LockedDistribution:
 
 def _quoted(text: str) -> str:
     """A JSON string is a TOML basic string, but for the one control character that JSON leaves as it is."""
-    return json.dumps(text).replace("\x7f", "\\u007f")
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

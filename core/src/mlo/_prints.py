@@ -94,7 +94,8 @@ def _below(folder: Path, top: str) -> Iterator[tuple[str, Path]]:
         folders[:] = [name for name in folders if name != "__pycache__"]  # made by Python itself, anew on each machine
         for name in files:
             path = Path(place) / name
-            yield f"{top}/{path.relative_to(folder).as_posix()}", path
+            readable = path.relative_to(folder).as_posix().encode("utf-8", "backslashreplace").decode()
+            yield f"{top}/{readable}", path
 
 
 def _digest(data: bytes) -> str:

@@ -93,6 +93,7 @@ def _run(rows: Sequence[Candidate], patience: float) -> dict[str, Any]:
         "version": rows[0].version,
         "plugins": [{"kind": row.kind, "id": row.id, "value": row.value} for row in rows],
         "suites": conformance_suites(name),
+        "path": sys.path,
     }
     with TemporaryDirectory(prefix="mlo-conformance-") as folder:
         report = Path(folder) / "report.json"

@@ -192,10 +192,13 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _print_report(report: Report, findings: Sequence[Finding]) -> None:
+    from mlo._probe import file_of  # noqa: PLC0415 - only here
+
     table(_report_cells(each) for each in report.plugins)
     for each in report.plugins:
         if each.causes:
             say(f"\n{each.candidate.kind}:{each.candidate.id}")
+            say(f"  {text('file')}: {file_of(each.candidate.value) or each.candidate.value}")
             for depth, cause in enumerate(each.causes):
                 say(f"  {'  ' * depth}{cause}")
     if findings:
@@ -216,8 +219,11 @@ def _report_cells(report: PluginReport) -> list[str]:
 
 
 def _report_as_json(report: PluginReport) -> dict[str, Any]:
+    from mlo._probe import file_of  # noqa: PLC0415 - only here
+
     return {
         **_as_json(report.candidate),
+        "file": file_of(report.candidate.value),
         "state": report.state,
         "import_seconds": report.import_seconds,
         "causes": list(report.causes),

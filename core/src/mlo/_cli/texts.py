@@ -39,6 +39,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
         "загрузить разрешённые плагины и найти неисправности",
     ),
     "plugins hooks": ("hooks: signatures and who implements them", "хуки: сигнатуры и кто их реализует"),
+    "file": ("file", "файл"),
     "plugins lock": (
         "write down versions and file digests of the active plugins",
         "записать версии активных плагинов и контрольные суммы их файлов",

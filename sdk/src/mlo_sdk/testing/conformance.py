@@ -115,6 +115,7 @@ class Collector:
 def main(argv: Sequence[str]) -> int:
     """Run what the JSON in the first argument asks for, and write the report to the file in the second one."""
     request, target = json.loads(argv[0]), Path(argv[1])
+    sys.path[:] = request["path"]
     with TemporaryDirectory(prefix="mlo-defaults-") as name:
         folder = Path(name).resolve()
         (folder / "pytest.ini").write_text(_INI, encoding="utf-8")
