@@ -90,12 +90,15 @@ def conformance(*arguments: str, folder: Path) -> int:
         return main(["plugins", "conformance", "mlo-example", *arguments])
 
 
-def strategy(folder: Path, **modules: str) -> Path:
+SOUND = STUBBORN.replace("while True:", "for target in targets:").replace("targets[0]", "target")
+
+
+def strategy(folder: Path, source: str = STUBBORN, **modules: str) -> Path:
     suites = {"mlo_conformance": {"mlo-example": "mlo_example.conformance"}} if modules else {}
     return fake_dist(
         folder / "site",
         entry_points={"strategies": {"stubborn": "mlo_example.plugin"}, **suites},
-        modules={"mlo_example.plugin": STUBBORN, **{f"mlo_example.{name}": text for name, text in modules.items()}},
+        modules={"mlo_example.plugin": source, **{f"mlo_example.{name}": text for name, text in modules.items()}},
     )
 
 
@@ -134,8 +137,10 @@ def test_a_check_that_a_suite_skips_is_not_run(
 def test_a_suite_that_cannot_be_imported_is_noted(
     tmp_path: Path, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert conformance("--json", folder=strategy(tmp_path, conformance="import mlo_nowhere\n")) == 1
-    assert "mlo_nowhere" in " ".join(json.loads(capsys.readouterr().out)["notes"])
+    assert conformance("--json", folder=strategy(tmp_path, SOUND, conformance="import mlo_nowhere\n")) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert "mlo_nowhere" in " ".join(report["notes"])
+    assert (report["verdict"], report["plugins"][0]["verdict"]) == ("unproven", "conforms")
 
 
 def test_without_a_suite_a_provider_is_unproven(

@@ -62,6 +62,7 @@ class Collector:
     classes: dict[Key, list[type]] = field(factory=dict)
     checks: dict[Key, dict[str, Check]] = field(factory=dict)
     notes: list[str] = field(factory=list)
+    broken: bool = False
     _names: dict[str, tuple[Key, str]] = field(factory=dict)
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -85,6 +86,7 @@ class Collector:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A suite that cannot be imported."""
         if report.failed:
+            self.broken = True
             self.notes.append(f"{report.nodeid or 'the suite'}: {_said(report)}")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -134,7 +136,8 @@ def main(argv: Sequence[str]) -> int:
 def report_of(request: Mapping[str, Any], collector: Collector) -> dict[str, Any]:
     """What came out, for people and for a catalogue."""
     plugins = [_plugin_report(plugin["kind"], plugin["id"], collector) for plugin in request["plugins"]]
-    verdicts = {plugin["verdict"] for plugin in plugins}
+    # what a suite would have found nobody knows, however well the defaults went
+    verdicts = {plugin["verdict"] for plugin in plugins} | ({"unproven"} if collector.broken else set())
     return {
         "distribution": request["distribution"],
         "version": request["version"],
