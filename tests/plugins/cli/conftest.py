@@ -17,6 +17,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The empty folder that the commands run in, which is also the home directory."""
     for name in [name for name in os.environ if name.startswith(_PERSONAL)]:
         monkeypatch.delenv(name)
+    for name in ("MLO_CONFIG", "MLO_PROFILE"):  # commands set them: whatever they leave must not outlive the test
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setenv("MLO_LANG", "en")

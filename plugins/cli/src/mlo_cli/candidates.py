@@ -22,7 +22,10 @@ __all__ = ["candidates", "names_of", "print_candidates"]
 GROUP = "mlo.v1.commands"
 _GLOBAL_FLAGS = ("--debug", "--help", "--version")
 _GLOBAL_OPTIONS = {"--config": "MLO_CONFIG", "--profile": "MLO_PROFILE"}
-_CORE = {"config": ("check", "schema", "show"), "plugins": ("doctor", "hooks", "list", "show")}
+_CORE = {
+    "config": ("check", "schema", "show"),
+    "plugins": ("conformance", "doctor", "hooks", "list", "lock", "new", "show", "verify"),
+}
 """The commands of the executable itself, which knows no completion."""
 
 
