@@ -7,6 +7,7 @@ The exit code is 0 only if every stage passed. The last line counts tests, as py
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -132,6 +133,17 @@ def closing_line() -> str:
     return f"{passed} passed, {failed} failed, {counts['skipped']} skipped"
 
 
+def provide_git() -> None:
+    """Have git, which several checks ask for the repository's own files: as root with apt, install it."""
+    if shutil.which("git") is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        print("── git is missing: installing it with apt-get", flush=True)
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for step in (("update",), ("install", "--yes", "--no-install-recommends", "git")):
+            subprocess.run(("apt-get", "--quiet=2", *step), env=quiet, stdout=subprocess.DEVNULL, check=True)
+    if shutil.which("git") is None:
+        sys.exit("./dev test: git is missing, and the checks need it (Debian: apt install git)")
+
+
 def main(arguments: list[str]) -> int:
     """Run the chosen stages; 0 if all of them passed, 2 for an unknown stage."""
     if "--help" in arguments:
@@ -140,6 +152,7 @@ def main(arguments: list[str]) -> int:
     if unknown := set(arguments) - set(STAGES):
         print(f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(STAGES)}", file=sys.stderr)
         return 2
+    provide_git()
     JUNIT.unlink(missing_ok=True)
     results = run_all([stage for stage in STAGES if not arguments or stage in arguments])
     print()

@@ -141,7 +141,10 @@ class LiveDisplay:
 
     def _print(self, source: str) -> None:
         if source.strip():
-            self._console.print(Group(*self._spaced(source)), end="")
+            # Live works out how far to move the cursor up before the console writes: its drawing thread must not draw
+            # in between, or a line is lost.
+            with self._live._lock:  # noqa: SLF001 - rich offers no other way to keep the two apart
+                self._console.print(Group(*self._spaced(source)), end="")
             self._printed = True
 
     def _spaced(self, source: str) -> Iterable[RenderableType]:
