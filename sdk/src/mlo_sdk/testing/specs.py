@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 import attrs
 
 from mlo.api import AuthSpec, ObserverSpec, ProviderSpec, Spec, StrategySpec
+from mlo.errors import ConfigError
 
-from .demands import ContractBroken, demand
+from .demands import ContractBroken, demand, fail
+from .surroundings import build
 
-__all__ = ["check_entry_point", "check_spec", "offered"]
+__all__ = ["check_entry_point", "check_spec", "check_table", "offered"]
 
 S = TypeVar("S", bound=Spec[Any])
 
@@ -36,6 +39,21 @@ def check_spec(spec: object, kind: type[Spec[Any]]) -> None:
         demand(_ID.fullmatch(spec.name), f"the id {spec.name!r} must be lower-case words joined by - or .")
         demand(attrs.has(spec.config), f"{spec.config.__name__} must be an attrs class")
         demand(spec.summary, "give the spec a summary: `mlo plugins show` prints it")
+
+
+def check_table(spec: Spec[Any], table: Mapping[str, Any]) -> None:
+    """``table`` becomes the spec's configuration class; an unknown key is an error that names it.
+
+    Raises:
+        ContractBroken: when something is amiss.
+    """
+    demand(isinstance(build(spec, table), spec.config), "the table did not become the class")
+    try:
+        build(spec, {**table, "no_such_option": 1})
+    except ConfigError as error:
+        demand("no_such_option" in str(error), f"the error does not name the unknown key: {error}")
+    else:
+        fail("a table with an unknown key was accepted")
 
 
 def check_entry_point(spec: Spec[Any], group: str, hook: str) -> None:
