@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
+from typing import TypeVar
 
 import attrs
 
@@ -15,6 +16,8 @@ from .responses import ChatResponse, Embeddings, Usage
 from .routing import Outcome, Request
 
 __all__ = ["Attempt"]
+
+A = TypeVar("A", ChatResponse, Embeddings)
 
 
 class Attempt:
@@ -120,6 +123,14 @@ class Attempt:
                     elapsed=self.first_event,
                 )
             )
+
+    def succeed(self, answer: A) -> A:
+        """It succeeded with ``answer``, which is returned with its cost where that is known."""
+        usage = self.priced(answer.usage)
+        if usage is not answer.usage:
+            answer = attrs.evolve(answer, usage=usage)
+        self.finish(answer)
+        return answer
 
     def finish(self, answer: ChatResponse | Embeddings) -> None:
         """It succeeded."""

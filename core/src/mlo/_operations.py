@@ -9,7 +9,6 @@ from inspect import iscoroutine
 from typing import Protocol, TypeAlias, TypeVar, cast
 
 import anyio
-import attrs
 
 from ._attempt import Attempt, with_model
 from .api import Embedder
@@ -48,10 +47,7 @@ class _Generate:
         response = await provider.generate(cast("ChatRequest", with_model(request, model)), attempt.context())
         if not isinstance(response, ChatResponse):
             raise _wrong("generate", response, "a ChatResponse")
-        usage = attempt.priced(response.usage)
-        if usage is not response.usage:
-            response = attrs.evolve(response, usage=usage)
-        attempt.finish(response)
+        response = attempt.succeed(response)
         _judge(response, accept)
         return response
 
@@ -73,11 +69,7 @@ class _Embed:
         embeddings = await provider.embed(cast("EmbeddingRequest", with_model(request, model)), attempt.context())
         if not isinstance(embeddings, Embeddings):
             raise _wrong("embed", embeddings, "Embeddings")
-        usage = attempt.priced(embeddings.usage)
-        if usage is not embeddings.usage:
-            embeddings = attrs.evolve(embeddings, usage=usage)
-        attempt.finish(embeddings)
-        return embeddings
+        return attempt.succeed(embeddings)
 
     async def discard(self, result: Embeddings) -> None:
         pass
