@@ -28,6 +28,7 @@ from mlo.responses import ChatResponse
 from mlo.router import Router
 
 from .asking import CALL_FIELDS, Question, question_of, with_configurable
+from .copying import memo_with, state_without_home
 from .from_mlo import PROVIDER, chunk_of, last_chunk, result_of
 from .homes import Home, Streamed, home_of, path_text
 from .structured import structured
@@ -124,6 +125,12 @@ class MultiLLMOrchestrator(BaseChatModel):
         home, self._home = self._home, None
         if home is not None:
             home.close()
+
+    def __getstate__(self) -> dict[Any, Any]:
+        return state_without_home(super().__getstate__())
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return super().__deepcopy__(memo_with(memo, self.router, self._home))
 
     # LangChain's side
 

@@ -12,6 +12,7 @@ from mlo.requests import EmbeddingRequest
 from mlo.responses import Embeddings as Vectors
 from mlo.router import Router
 
+from .copying import memo_with, state_without_home
 from .homes import Home, home_of, path_text
 
 __all__ = ["MultiLLMEmbeddings"]
@@ -56,6 +57,12 @@ class MultiLLMEmbeddings(BaseModel, Embeddings):
         home, self._home = self._home, None
         if home is not None:
             home.close()
+
+    def __getstate__(self) -> dict[Any, Any]:
+        return state_without_home(super().__getstate__())
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return super().__deepcopy__(memo_with(memo, self.router, self._home))
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """One vector per text. Errors are those of :meth:`mlo.Router.embed`."""
