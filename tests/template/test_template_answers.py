@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import keyword
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -21,10 +23,14 @@ REFUSED = {
     "own-command": ({"plugin_id": "plugins", "kind": "command"}, "mlo has this subcommand itself"),
     "reserved-target": ({"plugin_id": "route"}, "the word route is taken"),
     "reserved-name": ({"plugin_id": "acme", "distribution": "mlo-acme"}, "but not with mlo-"),
-    "hides-a-module": ({"plugin_id": "acme", "distribution": "json"}, "would hide a module"),
+    "hides-a-module": ({"plugin_id": "acme", "distribution": "json"}, "has that name already"),
     "keyword": ({"plugin_id": "acme", "distribution": "class"}, "a word of Python"),
-    "empty-summary": ({"plugin_id": "acme", "summary": " "}, "1 to 80 characters"),
+    "empty-summary": ({"plugin_id": "acme", "summary": " "}, "one line of 1 to 80 characters"),
     "quoted-summary": ({"plugin_id": "acme", "summary": 'an "own" wire'}, "without double quotes"),
+    "two-lines-of-summary": ({"plugin_id": "acme", "summary": "one\ntwo"}, "one line of 1 to 80 characters"),
+    "two-lines-of-author": ({"plugin_id": "acme", "author": "A.\nB."}, "without quotes"),
+    "a-line-end": ({"plugin_id": "acme\n", "distribution": "acme-for-mlo"}, "'plugin_id': lower-case letters"),
+    "hidden-by-python": ({"plugin_id": "acme", "distribution": "dataclasses"}, "has that name already"),
     "quoted-author": ({"plugin_id": "acme", "author": 'A. "B" C.'}, "without quotes"),
     "unknown-licence": ({"plugin_id": "acme", "licence": "WTFPL"}, "licence"),
 }
@@ -36,10 +42,16 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_answers_that_cannot_work_are_refused_with_a_reason(template: Path, tmp_path: Path) -> None:
-    said = render(template, {tmp_path / name: answers for name, (answers, _) in REFUSED.items()}).splitlines()
-    text = "\n".join(said)
-    assert [name for name, (_, reason) in REFUSED.items() if reason not in text] == []
+    said = render(template, {tmp_path / name: answers for name, (answers, _) in REFUSED.items()})
+    assert [name for name, (_, reason) in REFUSED.items() if reason not in said] == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_name_that_python_takes_is_accepted() -> None:
+    asked = (ROOT / "copier.yml").read_text()
+    taken = {name.replace("_", "-") for name in (*sys.stdlib_module_names, *keyword.kwlist) if name.islower()}
+    listed = asked[asked.index("distribution in '") : asked.index("'.split()")].split()
+    assert sorted(name for name in taken - set(listed) if name[0].isalpha()) == []
 
 
 @pytest.fixture(scope="module")

@@ -77,3 +77,24 @@ def test_the_place_of_the_template_comes_from_the_metadata(
     monkeypatch.setattr("mlo._discovery.project_url", lambda _name, _label: None)
     assert main(["plugins", "new", str(tmp_path / "new")]) == 1
     assert "give --template" in capsys.readouterr().err
+
+
+def test_an_answer_that_is_missing_or_refused_is_an_error_and_no_traceback(
+    repository: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    order = ["plugins", "new", str(tmp_path / "new"), "--template", str(repository), "--ref", "1.0.0", "--defaults"]
+    assert main(order) == 1
+    assert capfd.readouterr().err.splitlines()[-1] == 'error: nothing was rendered: Question "plugin_id" is required'
+    assert main([*order, "--data", "plugin_id=Acme"]) == 1
+    printed = capfd.readouterr().err
+    assert "error: nothing was rendered: Validation error for question 'plugin_id'" in printed
+    assert "Traceback" not in printed
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_answer_without_a_name_is_refused_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = ["plugins", "new", str(tmp_path / "new"), "--template", "somewhere", "--data", "acme"]
+    assert main(order) == 2
+    assert "--data: 'acme' is not an answer (say NAME=VALUE" in capsys.readouterr().err

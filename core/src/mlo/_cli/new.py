@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -11,6 +12,22 @@ from pathlib import Path
 from .texts import text
 
 __all__ = ["add_to"]
+
+# copier's own command shows a traceback where it refuses an answer
+_SCRIPT = """\
+import json, os, sys
+from copier import run_copy
+from copier.errors import CopierError
+template, folder, options = json.loads(sys.argv[1])
+try:
+    run_copy(template, folder, quiet=True, **options)
+except KeyboardInterrupt:
+    sys.exit(130)
+except (CopierError, OSError, ValueError) as error:
+    if os.environ.get("MLO_DEBUG"):
+        raise
+    sys.exit(f"error: nothing was rendered: {error}")
+"""
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,11 +55,18 @@ def _new(options: argparse.Namespace) -> int:
             "the template is rendered by copier, which is not installed here: `pip install copier`, or without "
             f"installing it `uvx copier copy {template} {options.folder}`"
         )
-    command = [sys.executable, "-m", "copier", "copy", "--quiet"]
-    command += ["--defaults"] if options.defaults else []
-    command += ["--vcs-ref", options.ref] if options.ref else []
-    command += [f"--data={pair}" for pair in options.data]
-    return subprocess.run([*command, template, str(options.folder)], check=False).returncode  # noqa: S603
+    asked = {"data": dict(map(_answer, options.data)), "defaults": options.defaults, "vcs_ref": options.ref}
+    order = json.dumps([template, str(options.folder), asked])
+    return subprocess.run([sys.executable, "-c", _SCRIPT, order], check=False).returncode  # noqa: S603
+
+
+def _answer(pair: str) -> tuple[str, str]:
+    from mlo.errors import ConfigError  # noqa: PLC0415 - only here
+
+    name, equals, value = pair.partition("=")
+    if not (name and equals):
+        raise ConfigError("--data", f"{pair!r} is not an answer", hint="say NAME=VALUE, such as plugin_id=acme")
+    return name, value
 
 
 def _home() -> str | None:
