@@ -169,7 +169,7 @@ def test_doctor_shows_causes_and_fails(
     assert "\nproviders:example\n  file: " in printed
     assert "plugin.py\n  PluginLoadFailed: " in printed
     assert "\n    ZeroDivisionError: division by zero\n" in printed
-    assert "(reinstall mlo-example)" in printed
+    assert "(reinstall or upgrade mlo-example, or deny it: plugins.deny = ['providers:example'])" in printed
 
 
 def test_doctor_checks_the_configuration_too(

@@ -36,6 +36,14 @@ def test_a_sound_plugin_is_loaded_and_timed(tmp_path: Path) -> None:
     assert not report.has("error")
 
 
+def test_a_heavy_import_is_a_warning_given_once_for_each_module(tmp_path: Path) -> None:
+    source = f"import time\ntime.sleep(0.6)\n{provider('example', 'other')}"
+    report = examine(provider_dist(tmp_path, ids=["example", "other"], source=source), ids=["example", "other"])
+    assert [plugin.state for plugin in report.plugins] == ["loaded", "loaded"]
+    (warning,) = messages(report, "warning")
+    assert warning.startswith("providers:example of mlo-example 1.0: the import of mlo_example.plugin takes ")
+
+
 def test_a_failure_shows_the_chain_of_causes(tmp_path: Path) -> None:
     source = (
         "try:\n    import mlo_missing\nexcept ImportError as error:\n    raise RuntimeError('wrapped') from error\n"

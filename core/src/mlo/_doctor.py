@@ -34,6 +34,8 @@ _LOCK_LEVELS: dict[bool, Literal["warning", "error"]] = {False: "warning", True:
 """What a difference from the lock is, by whether the policy is strict."""
 DEFAULT_TIMEOUT = 10.0
 """Seconds that the import of one module, and the check of one plugin, may take."""
+_HEAVY = 0.5
+"""Seconds of import that every start of a program would feel: a module with nothing but hooks takes milliseconds."""
 
 
 @frozen(kw_only=True)
@@ -77,6 +79,7 @@ def examine(
     reports = tuple(_report(registry, row, probes.get(module_of(row.value), Probe())) for row in rows)
     configured = instances() if callable(instances) else instances
     findings = [finding for report in reports for finding in _judgement(report)]
+    findings += _heavy(reports)
     if ids is None:
         findings += [Finding(level="warning", message=message, where=where) for where, message in oddities()]
         findings += [
@@ -140,11 +143,35 @@ def _judgement(report: PluginReport) -> Iterable[Finding]:
     where = f"{row.kind}:{row.id} of {row.origin}"
     if report.state == "failed":
         cause = report.causes[1] if len(report.causes) > 1 else report.causes[0]
-        yield Finding(level="error", message=f"cannot be loaded: {cause}", where=where, fix=f"reinstall {row.dist}")
+        yield Finding(level="error", message=f"cannot be loaded: {cause}", where=where, fix=_way_out(row))
     elif row.verdict == "conflict":
         yield Finding(level="error", message=row.reason, where=where, fix="plugins.prefer, or uninstall one")
     elif row.verdict in {"incompatible", "shadowed"}:
         yield Finding(level="warning", message=f"{row.verdict}: {row.reason}", where=where)
+
+
+def _way_out(row: Candidate) -> str:
+    """What an operator can do about a plugin that cannot be loaded."""
+    if row.dist is None:
+        return "mend it where the program gives it"
+    return f"reinstall or upgrade {row.dist}, or deny it: plugins.deny = [{f'{row.kind}:{row.id}'!r}]"
+
+
+def _heavy(reports: Iterable[PluginReport]) -> Iterable[Finding]:
+    """Modules whose import alone takes long; each once, whatever it offers."""
+    slow = {
+        module_of(report.candidate.value): report
+        for report in reversed(list(reports))
+        if report.state == "loaded" and (report.import_seconds or 0) >= _HEAVY
+    }
+    for module, report in reversed(slow.items()):
+        row = report.candidate
+        yield Finding(
+            level="warning",
+            message=f"the import of {module} takes {report.import_seconds:.1f} s: import what is heavy where it is used",
+            where=f"{row.kind}:{row.id} of {row.origin}",
+            fix=f"`python -X importtime -c 'import {module}'` shows what takes so long",
+        )
 
 
 def _lock_findings(registry: PluginRegistry) -> list[Finding]:
