@@ -116,3 +116,26 @@ def test_a_writer_learns_that_the_reader_is_gone(elsewhere: asyncio.AbstractEven
     assert len(waiting) == 1
     for task in waiting:
         task._log_destroy_pending = False  # type: ignore[attr-defined]  # left pending on purpose
+
+
+def test_a_reader_that_comes_while_the_end_is_written_misses_nothing() -> None:
+    loop = asyncio.new_event_loop()
+    pipe = Pipe[int](loop)
+    batches = []
+
+    class Lock:
+        def __enter__(self) -> None:
+            pass
+
+        def __exit__(self, *_: object) -> None:
+            pipe._lock = threading.Lock()
+            batches.append(pipe._take(None))
+
+    async def write_all() -> None:
+        await pipe.put(1)
+        pipe._lock = Lock()  # type: ignore[assignment]  # lets the reader in as soon as the writer lets go
+        pipe.end()
+
+    loop.run_until_complete(write_all())
+    loop.close()
+    assert [(batch.items, batch.ended) for batch in batches if batch] == [([1], True)]

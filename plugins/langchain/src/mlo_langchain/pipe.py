@@ -62,10 +62,8 @@ class Pipe(Generic[T]):
             raise anyio.ClosedResourceError
 
     def end(self, error: BaseException | None = None) -> None:
-        """No more items; the reader gets ``error`` after the last of them."""
-        with self._lock:
-            self._ended, self._error = True, error
-        self._flush()
+        """No more items; the reader gets ``error`` after the last of them. Only the first end counts."""
+        self._flush(ended=True, error=error)
 
     async def _wait_for_room(self) -> None:
         with self._lock:
@@ -74,11 +72,13 @@ class Pipe(Generic[T]):
             room = self._room = self._loop.create_future()
         await room
 
-    def _flush(self) -> None:
+    def _flush(self, *, ended: bool = False, error: BaseException | None = None) -> None:
         self._due = False
         fresh, self._fresh = self._fresh, []
         with self._lock:
             self._ready += fresh
+            if ended and not self._ended:  # together with the last items, or a reader in between would miss them
+                self._ended, self._error = True, error
             wake, self._wake = self._wake, None
         if wake is not None and not wake():
             self._deserted = True
