@@ -12,7 +12,7 @@ import os
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Hashable
-from concurrent.futures import CancelledError, Future, InvalidStateError
+from concurrent.futures import Future, InvalidStateError
 from contextlib import aclosing, suppress
 from functools import partial
 from pathlib import Path
@@ -65,8 +65,6 @@ class Home:
         future = self._send(self._asked(ask))
         try:
             return future.result()
-        except CancelledError as error:
-            raise MloError("the router was closed while the call was under way") from error
         except BaseException:  # also an interruption from the keyboard: nobody waits for the answer any more
             future.cancel()
             raise
@@ -85,7 +83,7 @@ class Home:
         """
         self._check_thread()
         pipe: Pipe[Streamed] = Pipe(self._loop)
-        pumping = self._send(self._pump(pipe, ask))
+        pumping = self._send(self._pump(pipe, ask), partial(_end_of, pipe))
         try:
             yield from pipe.read()
         finally:
@@ -100,7 +98,7 @@ class Home:
             yield stream.response()
             return
         pipe: Pipe[Streamed] = Pipe(self._loop)
-        pumping = self._send(self._pump(pipe, ask))
+        pumping = self._send(self._pump(pipe, ask), partial(_end_of, pipe))
         try:
             async with aclosing(pipe.read_async()) as items:
                 async for item in items:
@@ -112,15 +110,11 @@ class Home:
         return await ask(await self._residence.router())
 
     async def _pump(self, pipe: Pipe[Streamed], ask: Callable[[Router], Stream]) -> None:
-        try:
-            async with ask(await self._residence.router()) as stream:
-                async for event in stream:
-                    await pipe.put(event)
-            await pipe.put(stream.response())
-        except BaseException as error:
-            pipe.end(error)
-            raise
-        pipe.end()
+        async with ask(await self._residence.router()) as stream:
+            async for event in stream:
+                await pipe.put(event)
+        await pipe.put(stream.response())
+        pipe.end()  # now, in one batch with the last items; errors come from `_end_of`
 
     def _check_thread(self) -> None:
         if threading.get_ident() == self._residence.thread_id:
@@ -129,9 +123,11 @@ class Home:
                 "use ainvoke or astream here, or give the model a router that is not open"
             )
 
-    def _send(self, asking: Coroutine[Any, Any, T]) -> Future[T]:
-        """Run a coroutine in the router's loop; cancelling the future cancels it."""
+    def _send(self, asking: Coroutine[Any, Any, T], done: Callable[[Future[T]], None] | None = None) -> Future[T]:
+        """Run a coroutine in the router's loop and ``done`` after it; cancelling the future cancels it."""
         future: Future[T] = Future()
+        if done is not None:  # before the start: later it might run here instead of there
+            future.add_done_callback(done)
         if self._loop.is_running():
             with suppress(RuntimeError):  # it has been closed just now
                 self._loop.call_soon_threadsafe(_start, self._loop, asking, future)
@@ -153,12 +149,18 @@ def _start(loop: asyncio.AbstractEventLoop, asking: Coroutine[Any, Any, T], futu
 def _hand_over(future: Future[T], task: asyncio.Task[T]) -> None:
     error = None if task.cancelled() else task.exception()
     with suppress(InvalidStateError):  # cancelled by the one who waited, at this very moment
-        if task.cancelled():
-            future.cancel()
+        if task.cancelled():  # not by the one who waits, who must not look cancelled either
+            future.set_exception(MloError("the router was closed while the call was under way"))
         elif error is not None:
             future.set_exception(error)
         else:
             future.set_result(task.result())
+
+
+def _end_of(pipe: Pipe[Any], pumping: Future[None]) -> None:
+    """End the pipe however the pumping ended, even if it was cancelled before its first step."""
+    if not pumping.cancelled():  # else the reader has left; we may be in its thread, where the pipe is not ours
+        pipe.end(pumping.exception())
 
 
 def _stop(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any], future: Future[Any]) -> None:
