@@ -172,6 +172,15 @@ def test_doctor_shows_causes_and_fails(
     assert "(reinstall or upgrade mlo-example, or deny it: plugins.deny = ['providers:example'])" in printed
 
 
+@pytest.mark.parametrize("timeout", ["0", "-1", "inf", "nan", "soon"])
+@pytest.mark.parametrize("command", ["doctor", "conformance"])
+def test_a_time_that_cannot_be_waited_for_is_a_mistake_of_usage(
+    command: str, timeout: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plugins", command, "mlo-mock", f"--timeout={timeout}"]) == 2
+    assert f"'{timeout}' is not a number of seconds above zero" in capsys.readouterr().err
+
+
 def test_doctor_checks_the_configuration_too(
     example: Path, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -63,6 +63,12 @@ def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path, capsys: pytest.Ca
     assert "is not empty" in capsys.readouterr().err
 
 
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.txt").touch()
+    assert main(["plugins", "new", str(tmp_path / "mine.txt"), "--template", "somewhere"]) == 1
+    assert "mine.txt is a file" in capsys.readouterr().err
+
+
 def test_without_copier_it_says_how_to_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

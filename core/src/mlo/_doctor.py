@@ -168,7 +168,7 @@ def _heavy(reports: Iterable[PluginReport]) -> Iterable[Finding]:
         row = report.candidate
         yield Finding(
             level="warning",
-            message=f"the import of {module} takes {report.import_seconds:.1f} s: import what is heavy where it is used",
+            message=f"the import of {module} takes {report.import_seconds:.1f} s: import what is heavy where used",
             where=f"{row.kind}:{row.id} of {row.origin}",
             fix=f"`python -X importtime -c 'import {module}'` shows what takes so long",
         )

@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from .arguments import seconds
 from .output import complain, say, say_json, table
 from .texts import text
 
@@ -38,7 +39,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.set_defaults(run=_conformance)
     command.add_argument("distribution", metavar="DIST", help=text("conformance dist"))
     command.add_argument("--json", action="store_true", help=text("json"))
-    command.add_argument("--timeout", type=float, metavar="S", default=_PATIENCE, help=text("conformance timeout"))
+    command.add_argument("--timeout", type=seconds, metavar="S", default=_PATIENCE, help=text("conformance timeout"))
 
 
 def _conformance(options: argparse.Namespace) -> int:

@@ -48,6 +48,8 @@ def _new(options: argparse.Namespace) -> int:
     template = options.template or _home()
     if template is None:
         raise MloError("this release does not say where its repository is: give --template, such as gh:OWNER/NAME")
+    if options.folder.exists() and not options.folder.is_dir():
+        raise MloError(f"{options.folder} is a file: choose a new folder")
     if options.folder.is_dir() and any(options.folder.iterdir()):
         raise MloError(f"{options.folder} is not empty: choose a new folder (`copier update` changes an old project)")
     if find_spec("copier") is None:

@@ -14,6 +14,7 @@ from mlo._file import load_policy
 from mlo._policy import judge
 
 from . import conformance, locking, new
+from .arguments import seconds
 from .output import say, say_json, table
 from .texts import text
 
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "doctor":
             command.add_argument("ids", metavar="ID", nargs="*", help=text("ids"))
             command.add_argument("--strict", action="store_true", help=text("strict"))
-            command.add_argument("--timeout", type=float, metavar="S", default=None, help=text("timeout"))
+            command.add_argument("--timeout", type=seconds, metavar="S", default=None, help=text("timeout"))
     for module in (locking, conformance, new):
         module.add_to(commands)
     return parser
