@@ -16,6 +16,7 @@ from mlo.responses import ChatResponse
 from mlo.router import Router
 from mlo.stream import Stream
 
+from .arguments import ALIASES, checked
 from .to_mlo import messages_of
 from .tools import choice_of, format_of, tool_of
 
@@ -76,16 +77,21 @@ def question_of(
     Raises:
         InvalidRequest: for an argument that is not known, or a message, tool or format that has no counterpart here.
     """
+    if not ALIASES.keys().isdisjoint(arguments):
+        arguments = {ALIASES.get(name, name): value for name, value in arguments.items()}
     if unknown := arguments.keys() - CALL_FIELDS - _ONE_CALL - _NOT_OURS:
         known = ", ".join(sorted(CALL_FIELDS | _ONE_CALL))
         names = ", ".join(sorted(unknown))
         raise InvalidRequest(f"unknown argument {names}: known are {known}; a vendor's own options go into `extra`")
 
+    if not CALL_FIELDS.isdisjoint(arguments):
+        arguments = checked(arguments)
+
     def chosen(name: str) -> Any:
         value = arguments.get(name)
         return settings.get(name) if value is None else value
 
-    tools = tuple(tool_of(tool) for tool in arguments.get("tools") or ())
+    tools = tuple(tool_of(tool, f"tools[{index}]") for index, tool in enumerate(arguments.get("tools") or ()))
     request = ChatRequest(
         messages=messages_of(messages),
         tools=tools,
@@ -100,7 +106,10 @@ def question_of(
 
 
 def _stops(stop: Sequence[str] | None) -> tuple[str, ...]:
-    return (stop,) if isinstance(stop, str) else tuple(stop or ())
+    stops = (stop,) if isinstance(stop, str) else tuple(stop or ())
+    if not all(isinstance(each, str) for each in stops):
+        raise InvalidRequest("stop: give a list of texts")
+    return stops
 
 
 def _extra(settings: Mapping[str, Any], arguments: Mapping[str, Any]) -> Mapping[str, Any]:

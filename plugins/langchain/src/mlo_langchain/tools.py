@@ -24,17 +24,21 @@ _MODES: Mapping[str, Literal["auto", "none", "required"]] = {
 }
 
 
-def tool_of(tool: Mapping[str, Any]) -> ToolDef:
+def tool_of(tool: Any, where: str = "tools") -> ToolDef:
     """A tool in OpenAI's form, as ``bind_tools`` keeps it.
 
     Raises:
-        InvalidRequest: for a tool that is not a function, such as a vendor's own web search.
+        InvalidRequest: for a tool that is not a function, such as a vendor's own web search, or has no name.
     """
+    if not isinstance(tool, Mapping):
+        raise InvalidRequest(f"{where}: a {type(tool).__name__} is no tool in OpenAI's form; bind_tools makes them")
     function = tool.get("function")
     if tool.get("type") != "function" or not isinstance(function, Mapping):
-        raise InvalidRequest(f"tools: {tool.get('type')!r} is not a function; a vendor's own tools go into `extra`")
+        raise InvalidRequest(f"{where}: {tool.get('type')!r} is not a function; a vendor's own tools go into `extra`")
+    if not isinstance(name := function.get("name"), str):
+        raise InvalidRequest(f"{where}: the function has no name")
     return ToolDef(
-        name=function["name"],
+        name=name,
         description=function.get("description") or "",
         parameters=function.get("parameters") or {"type": "object", "properties": {}},
         strict=function.get("strict"),
@@ -76,13 +80,22 @@ def format_of(wanted: Any, *, strict: bool | None = None) -> ResponseFormat | No
     if kind == "json_object":
         return JsonObject()
     if kind == "json_schema":
-        return _of_openai(wanted["json_schema"], strict=strict)
+        return _of_openai(wanted.get("json_schema"), strict=strict)
     if isinstance(wanted, Mapping | type):
-        schema = convert_to_json_schema(wanted)  # type: ignore[arg-type]  # any mapping will do
+        schema = _schema_of(wanted)
         return JsonSchema(schema=schema, name=str(schema.get("title", "answer")), strict=strict is not False)
     raise InvalidRequest(f"response_format: {wanted!r} is neither a schema nor a kind of format")
 
 
-def _of_openai(told: Mapping[str, Any], *, strict: bool | None) -> JsonSchema:
+def _schema_of(wanted: Any) -> dict[str, Any]:
+    try:
+        return convert_to_json_schema(wanted)
+    except ValueError as error:
+        raise InvalidRequest(f"response_format: no JSON Schema can be made of {wanted!r}: {error}") from error
+
+
+def _of_openai(told: Any, *, strict: bool | None) -> JsonSchema:
+    if not isinstance(told, Mapping) or not isinstance(told.get("schema"), Mapping):
+        raise InvalidRequest("response_format: `json_schema` has to hold `name` and `schema`")
     chosen = told.get("strict") if strict is None else strict
     return JsonSchema(schema=told["schema"], name=str(told.get("name", "answer")), strict=chosen is not False)
