@@ -14,7 +14,7 @@ from attrs import define, evolve, field, frozen
 from mlo import ChatRequest, ChatResponse, Router, Secret, _builtin, hookimpl
 from mlo._registry import PluginRegistry
 from mlo.api import AuthScheme, AuthSpec, CallContext, Credentials, Environment, Provider, ProviderSpec
-from mlo.errors import ConfigError, ServerFault
+from mlo.errors import ConfigError, MloError, ServerFault
 from mlo.models import Price, Residency
 from mlo.records import BreakerChanged, ConfigReloaded, Record
 from mlo.settings import BreakerSettings, ComponentSettings, ProviderSettings, RouteSettings, Settings
@@ -132,6 +132,17 @@ async def test_many_first_users_open_a_provider_once() -> None:
                 tasks.start_soon(router.route, "x")
         assert plant.opened == ["a"]
     assert plant.closed == ["a"]
+
+
+async def test_opening_from_another_event_loop_is_an_error_and_not_a_deadlock() -> None:
+    async with planted(Settings(providers=plants(a={}))) as router:
+
+        def elsewhere() -> None:
+            with pytest.raises(MloError, match="belongs to the event loop in which it was entered"):
+                anyio.run(router.route, "x")
+
+        await anyio.to_thread.run_sync(elsewhere)
+        assert (await router.route("x")).text
 
 
 async def test_when_the_one_who_opens_is_cancelled_the_next_opens_again() -> None:

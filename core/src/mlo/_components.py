@@ -1,8 +1,7 @@
 """Components: providers, auth schemes and observers while they are open.
 
 Each one lives in a task of its own, which enters and leaves its context manager. So callers that come and go can
-share it,
-it may own background tasks, and it closes in the task that opened it.
+share it, it may own background tasks, and it closes in the task that opened it.
 """
 
 from __future__ import annotations
@@ -53,7 +52,11 @@ class Component(Generic[T]):
         """The open component.
 
         Many first callers at a time open it once; when opening fails, the next caller tries again.
+
+        Raises:
+            MloError: in another event loop than the host's.
         """
+        host.check_loop()
         async with self._lock:
             if self.value is None:
                 await host.start(self)
@@ -101,8 +104,18 @@ class ComponentHost:
 
     def __init__(self, tasks: TaskGroup) -> None:
         self._tasks = tasks
+        self._loop = anyio.lowlevel.current_token()
         self._opened: list[Component[Any]] = []
         self._waits: dict[str, str] = {}
+
+    def check_loop(self) -> None:
+        """Make sure that this is the event loop in which the router was entered: elsewhere opening would never end.
+
+        Raises:
+            MloError: when it is another one.
+        """
+        if anyio.lowlevel.current_token() != self._loop:
+            raise MloError("a router belongs to the event loop in which it was entered: use a BlockingRouter elsewhere")
 
     async def start(self, component: Component[T]) -> None:
         """Open ``component`` in a task of its own.

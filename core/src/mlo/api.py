@@ -145,8 +145,7 @@ class AuthScheme(Protocol):
         """Valid credentials.
 
         ``stale`` is the generation that a server has just rejected: newer ones are returned if somebody else has
-        renewed them
-        since, and renewed otherwise, once for all who wait.
+        renewed them since, and renewed otherwise, once for all who wait.
 
         Raises:
             AuthFailed: when they cannot be had, or cannot be renewed.
@@ -233,8 +232,7 @@ class ProviderSpec(Spec[C]):
 
     ``capabilities`` and ``residency`` (which may depend on the options) are what an instance's table may override.
     ``price`` looks up what a model costs, ``concurrency`` how many calls one credential allows at a time; neither may
-    do I/O
-    beyond package data.
+    do I/O beyond package data.
     """
 
     open: Callable[[C, Environment], AbstractAsyncContextManager[Provider]]

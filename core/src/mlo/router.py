@@ -73,8 +73,7 @@ class Router:
         """A router as ``mlo.toml`` describes it.
 
         ``path`` defaults to ``$MLO_CONFIG``, then ``mlo.toml`` in the current folder; ``profile`` to
-        ``$MLO_PROFILE``, then what the
-        file says.
+        ``$MLO_PROFILE``, then what the file says.
 
         Raises:
             ConfigError: when the file cannot be read or is wrong.
@@ -263,8 +262,8 @@ class Router:
         """Ask, and wait for the whole answer.
 
         ``prompt`` is text, a message, messages, or a whole request. ``route`` names a route (default: ``default``);
-        ``target`` goes to
-        one place without a route. ``deadline`` is in seconds for everything: waiting, retries and fallbacks included.
+        ``target`` goes to one place without a route. ``deadline`` is in seconds for everything: waiting, retries and
+        fallbacks included.
 
         Raises:
             NoTarget: nobody on the route can take the request.

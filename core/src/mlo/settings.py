@@ -35,11 +35,10 @@ class PluginPolicy:
     Patterns are globs on ``id``, ``kind:id`` or ``dist:NAME``; deny beats allow; no ``allow`` allows all.
 
     ``require`` maps distributions to a version prefix that must be installed, ``pin`` is the same without the
-    must-be-installed,
-    ``prefer`` maps an id to the distribution that wins where two offer it. ``strict`` refuses to start while any
-    allowed plugin is broken, or differs from the file ``lock`` that ``mlo plugins lock`` wrote. ``allow_also`` are
-    further allow-lists, all of which must match too, and ``deny_also`` further denials: what the environment adds.
-    ``path`` is where the policy stands in the configuration, for messages.
+    must-be-installed, ``prefer`` maps an id to the distribution that wins where two offer it. ``strict`` refuses to
+    start while any allowed plugin is broken, or differs from the file ``lock`` that ``mlo plugins lock`` wrote.
+    ``allow_also`` are further allow-lists, all of which must match too, and ``deny_also`` further denials: what the
+    environment adds. ``path`` is where the policy stands in the configuration, for messages.
     """
 
     allow: tuple[str, ...] | None = None
@@ -102,10 +101,8 @@ class RouteSettings:
     """A named way to an answer.
 
     ``targets`` are ``INSTANCE``, ``INSTANCE:MODEL`` or ``route:NAME``. ``deadline`` bounds the whole call,
-    ``attempt_timeout`` one attempt
-    (a stream: until its first event); both are seconds. ``failover_on`` names error classes that fail over on this
-    route
-    although they are fatal elsewhere.
+    ``attempt_timeout`` one attempt (a stream: until its first event); both are seconds. ``failover_on`` names error
+    classes that fail over on this route although they are fatal elsewhere.
     """
 
     targets: tuple[str, ...] = field(converter=_strings)
@@ -134,8 +131,7 @@ class Settings:
     """A whole configuration. Without routes, the route ``default`` tries all providers in order.
 
     ``source`` is the file it came from, for error messages. ``retry_ratio`` bounds retries to that share of calls
-    over all routes,
-    beyond a reserve of ``retry_reserve``.
+    over all routes, beyond a reserve of ``retry_reserve``.
     """
 
     profile: str | None = None

@@ -44,8 +44,8 @@ class Stream:
     Leaving the block closes the connection at once. One reader at a time; :meth:`cancel` may come from any task.
 
     Errors while reading: those of ``Router.route``; :class:`~mlo.errors.StreamInterrupted` when the stream breaks
-    after the first
-    event, with the partial answer; :class:`~mlo.errors.DeadlineExceeded`; :class:`~mlo.errors.CallCancelled`.
+    after the first event, with the partial answer; :class:`~mlo.errors.DeadlineExceeded`;
+    :class:`~mlo.errors.CallCancelled`.
     """
 
     def __init__(
