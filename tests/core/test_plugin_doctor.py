@@ -106,6 +106,15 @@ def test_blocked_plugins_are_not_imported(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
+def test_names_in_the_policy_that_nobody_has_are_noted(tmp_path: Path) -> None:
+    policy = PluginPolicy(allow=("example", "exmaple", "dist:later-*"), deny=("dist:mlo-exmaple",))
+    report = examine(provider_dist(tmp_path), policy=policy)
+    assert messages(report, "info") == [
+        "plugins.allow: 'exmaple' speaks of no installed plugin",
+        "plugins.deny: 'dist:mlo-exmaple' speaks of no installed plugin",
+    ]
+
+
 def test_verdicts_become_findings(tmp_path: Path) -> None:
     folders = [
         provider_dist(tmp_path, "mlo-one"),

@@ -17,7 +17,7 @@ from attrs import frozen
 from ._candidates import Candidate
 from ._discovery import installed_version, oddities
 from ._explain import SINGULAR, near, one_line
-from ._policy import unmet
+from ._policy import matches, unmet
 from ._probe import Probe, module_of, probe
 from .api import ConfiguredInstance, DoctorContext, Finding
 from .errors import ConfigError, PluginNotFound
@@ -86,6 +86,7 @@ def examine(
             Finding(level="error", message=fault, where=registry.policy.path)
             for fault in unmet(registry.policy, installed_version)
         ]
+        findings += _idle_patterns(registry)
         findings += _lock_findings(registry)
     findings += _own_checks(registry, reports, configured, timeout)
     return Report(plugins=reports, findings=tuple(findings))
@@ -172,6 +173,19 @@ def _heavy(reports: Iterable[PluginReport]) -> Iterable[Finding]:
             where=f"{row.kind}:{row.id} of {row.origin}",
             fix=f"`python -X importtime -c 'import {module}'` shows what takes so long",
         )
+
+
+def _idle_patterns(registry: PluginRegistry) -> Iterable[Finding]:
+    """Names in the policy that nobody installed has: a slip of the pen, or a plugin that is not there yet.
+
+    Globs are spared: they are made for what may come.
+    """
+    policy, rows = registry.policy, registry.candidates()
+    for key, patterns in (("allow", policy.allow or ()), ("deny", policy.deny)):
+        for pattern in patterns:
+            if not set("*?[") & set(pattern) and not any(matches(pattern, row) for row in rows):
+                message = f"{pattern!r} speaks of no installed plugin"
+                yield Finding(level="info", message=message, where=f"{policy.path}.{key}")
 
 
 def _lock_findings(registry: PluginRegistry) -> list[Finding]:
