@@ -8,7 +8,7 @@ import pytest
 
 from mlo import Router
 from mlo.errors import InvalidRequest
-from mlo_langchain import MultiLLMOrchestrator
+from mlo_langchain import MultiLLMEmbeddings, MultiLLMOrchestrator
 from tests.kernel.scripted import Scripted
 
 FUNCTION = {"type": "function", "function": {"name": "f"}}
@@ -72,3 +72,11 @@ def test_arguments_are_read_like_fields(model: MultiLLMOrchestrator, provider: S
 def test_one_call_may_be_given_a_timeout_and_a_model_name(model: MultiLLMOrchestrator, provider: Scripted) -> None:
     model.invoke("q", timeout=5, model_name="m")
     assert provider.seen[0].model == "m"
+
+
+@pytest.mark.parametrize("wrong", ["text", ["text", 5]], ids=["a text alone", "a number"])
+def test_only_lists_of_texts_are_embedded(provider: Scripted, wrong: Any) -> None:
+    router = Router()
+    router.add_provider("s", provider)
+    with pytest.raises(InvalidRequest, match="list of texts"):
+        MultiLLMEmbeddings(router=router).embed_documents(wrong)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from langchain_core.embeddings import Embeddings
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
+from mlo.errors import InvalidRequest
 from mlo.requests import EmbeddingRequest
 from mlo.responses import Embeddings as Vectors
 from mlo.router import Router
@@ -93,7 +95,9 @@ class MultiLLMEmbeddings(BaseModel, Embeddings):
             request, route=self.route, target=self.target, model=self.model, deadline=self.deadline
         )
 
-    def _request(self, texts: list[str], kind: Literal["document", "query"]) -> EmbeddingRequest:
+    def _request(self, texts: Sequence[str], kind: Literal["document", "query"]) -> EmbeddingRequest:
+        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+            raise InvalidRequest("embeddings are made of a list of texts, or of one text as a query")
         return EmbeddingRequest(
             texts=tuple(texts),
             dimensions=self.dimensions,
