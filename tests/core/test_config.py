@@ -147,6 +147,8 @@ MISTAKES: Mapping[str, tuple[str, str]] = {
     "pattern": ("[plugins]\ndeny = ['provider:x']", "plugins.deny[0]: unknown scope 'provider'"),
     "empty pattern": ("[plugins]\ndeny = ['']", "plugins.deny[0]: an empty pattern"),
     "require": ("[plugins]\nrequire = { mlo-x = 1.4 }", "plugins.require.mlo-x: expected text, got a number"),
+    "require a specifier": ("[plugins]\nrequire = { mlo-x = '>=0.1' }", "'>=0.1' is no beginning of a version"),
+    "pin a wildcard": ("[plugins]\npin = { mlo-x = '*' }", "plugins.pin.mlo-x: '*' is no beginning of a version"),
     "require empty": ("[plugins]\nrequire = { mlo-x = '' }", "expected text without spaces around it"),
     "strict": ("[plugins]\nstrict = 'yes'", "plugins.strict: expected true or false, got text"),
     "sleeping profile": ("[profiles.p.plugins]\ndney = ['x']", "profiles.p.plugins.dney: unknown key"),

@@ -99,7 +99,7 @@ def _policy(tables: list[PluginsTable], profile: str | None) -> PluginPolicy:
     return policy
 
 
-def _plain(table: Mapping[Word, Word]) -> dict[str, str]:
+def _plain(table: Mapping[Word, Any]) -> dict[str, str]:
     return {str(name): str(value) for name, value in table.items()}
 
 

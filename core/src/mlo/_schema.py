@@ -44,6 +44,7 @@ _PLAIN: Mapping[Any, Schema] = {
     tables.Amount: {"type": ["number", "string"]},
     tables.Currency: {"type": "string", "pattern": "^[A-Z]{3}$"},
     tables.Pattern: {"type": "string", "minLength": 1},
+    tables.VersionPrefix: {"type": "string", "pattern": r"^\d[\w.+!-]*$"},
     tables.Word: {"type": "string", "minLength": 1},
     tables.ErrorName: {"enum": sorted(tables.FAILOVER)},
 }

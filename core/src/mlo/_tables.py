@@ -42,6 +42,7 @@ __all__ = [
     "ProviderTable",
     "RetryTable",
     "RouteTable",
+    "VersionPrefix",
     "Word",
 ]
 
@@ -52,6 +53,7 @@ Cap = NewType("Cap", int)
 Amount = NewType("Amount", int)
 Currency = NewType("Currency", str)
 Pattern = NewType("Pattern", str)
+VersionPrefix = NewType("VersionPrefix", str)
 Word = NewType("Word", str)
 Name = NewType("Name", str)
 ErrorName = NewType("ErrorName", str)
@@ -98,8 +100,8 @@ class PluginsTable:
 
     allow: tuple[Pattern, ...] | None = None
     deny: tuple[Pattern, ...] = ()
-    require: Mapping[Word, Word] = field(factory=dict)
-    pin: Mapping[Word, Word] = field(factory=dict)
+    require: Mapping[Word, VersionPrefix] = field(factory=dict)
+    pin: Mapping[Word, VersionPrefix] = field(factory=dict)
     prefer: Mapping[Word, Word] = field(factory=dict)
     strict: bool | None = None
     lock: Word | None = None
@@ -245,6 +247,13 @@ def _word(value: Any) -> str:
     return text
 
 
+def _version_prefix(value: Any) -> str:
+    text = _word(value)
+    if not re.fullmatch(r"\d[\w.+!-]*", text):
+        raise Faults(Fault((), f"{text!r} is no beginning of a version", 'write "1.4" for 1.4, 1.4.2 and 1.4rc1'))
+    return text
+
+
 def _name(value: Any) -> str:
     """Targets are written ``INSTANCE:MODEL`` and ``route:NAME``, so no name holds a colon."""
     if not re.fullmatch(r"[^\s:]+", value):
@@ -269,6 +278,7 @@ for _kind, _check in (
     (Amount, _amount),
     (Currency, _currency),
     (Pattern, _pattern),
+    (VersionPrefix, _version_prefix),
     (Word, _word),
     (Name, _name),
     (ErrorName, _error_name),
