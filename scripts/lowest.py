@@ -29,7 +29,9 @@ def main(uv: str, *arguments: str) -> int:
     lowest = ("--resolution", "lowest-direct", "--python", sys.executable)
     must(uv, "sync", "-q", "--all-packages", "--all-extras", *lowest)
     # packaging tests resolve by themselves; house tests read the files, not the installed packages
-    ignored = ("--ignore=tests/house", "--ignore=tests/packaging")
+    ignored = ["--ignore=tests/house", "--ignore=tests/packaging"]
+    pins = "tests/template/test_template_answers.py::test_tools_are_pinned_to_what_this_repository_is_tested_with"
+    ignored += [f"--deselect={pins}"]  # it compares with the pins, which are gone here
     return subprocess.call((".venv/bin/python", "-m", "pytest", "-q", *ignored, *arguments), cwd=CLONE)
 
 
