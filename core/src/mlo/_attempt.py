@@ -95,9 +95,11 @@ class Attempt:
             metadata=call.request.metadata,
         )
 
-    def model_of(self, request: Request) -> str | None:
-        """The model to ask for: the request's own, else the target's."""
-        return request.model or self.state.model
+    def request(self) -> Request:
+        """What to ask: the call's request, for the target's model unless it names one itself."""
+        request = self.call.request
+        model = request.model or self.state.model
+        return request if model == request.model else attrs.evolve(request, model=model)
 
     def priced(self, usage: Usage) -> Usage:
         """``usage`` with its cost: at the operator's price if there is one, else at the plugin's unless it said it."""
@@ -217,8 +219,3 @@ class Attempt:
                     usage=usage or Usage(),
                 )
             )
-
-
-def with_model(request: Request, model: str | None) -> Request:
-    """``request`` for ``model``; the same object where nothing changes."""
-    return request if model == request.model else attrs.evolve(request, model=model)

@@ -10,7 +10,7 @@ from typing import Protocol, TypeAlias, TypeVar, cast
 
 import anyio
 
-from ._attempt import Attempt, with_model
+from ._attempt import Attempt
 from .api import Embedder
 from .errors import AnswerRejected, MloError, PluginFault, ProtocolViolated, Unsupported
 from .events import Event, Fold, Started, UsageReported
@@ -42,9 +42,7 @@ class Operation(Protocol[T]):
 class _Generate:
     async def perform(self, attempt: Attempt, accept: Accept) -> ChatResponse:
         provider = await attempt.enter()
-        request = attempt.call.request
-        model = attempt.model_of(request)
-        response = await provider.generate(cast("ChatRequest", with_model(request, model)), attempt.context())
+        response = await provider.generate(cast("ChatRequest", attempt.request()), attempt.context())
         if not isinstance(response, ChatResponse):
             raise _wrong("generate", response, "a ChatResponse")
         response = attempt.succeed(response)
@@ -64,9 +62,7 @@ class _Embed:
         provider = await attempt.enter()
         if not isinstance(provider, Embedder):
             raise Unsupported("makes no embeddings: name a target that does")
-        request = attempt.call.request
-        model = attempt.model_of(request)
-        embeddings = await provider.embed(cast("EmbeddingRequest", with_model(request, model)), attempt.context())
+        embeddings = await provider.embed(cast("EmbeddingRequest", attempt.request()), attempt.context())
         if not isinstance(embeddings, Embeddings):
             raise _wrong("embed", embeddings, "Embeddings")
         return attempt.succeed(embeddings)
@@ -96,8 +92,7 @@ class Source:
 class _OpenStream:
     async def perform(self, attempt: Attempt, accept: Accept) -> Source:
         provider = await attempt.enter()
-        request = attempt.call.request
-        chat = cast("ChatRequest", with_model(request, attempt.model_of(request)))
+        chat = cast("ChatRequest", attempt.request())
         generator = provider.generate_stream(chat, attempt.context())
         if not isinstance(generator, AsyncGenerator):
             raise _wrong("generate_stream", generator, "an asynchronous generator")
