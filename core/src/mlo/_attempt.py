@@ -34,6 +34,8 @@ class Attempt:
         "call",
         "first_event",
         "number",
+        "price",
+        "queued",
         "started",
         "state",
     )
@@ -49,6 +51,8 @@ class Attempt:
         self._holds_slot = False
         self._in_breaker = False
         self._reached = False
+        self.queued = 0.0
+        self.price = state.price_of(call.request.model)
         state.in_flight += 1
         if AttemptStarted in call.emitter.table:
             call.emitter.emit(
@@ -57,6 +61,10 @@ class Attempt:
                     attempt=self.number,
                     target=state.target.name,
                     model=call.request.model or state.model,
+                    provider=state.instance.name,
+                    plugin=state.plugin,
+                    price=self.price,
+                    residency=state.target.residency,
                 )
             )
 
@@ -78,6 +86,7 @@ class Attempt:
         if slots is not None:
             await slots.acquire()
             self._holds_slot = True
+            self.queued = monotonic() - self.started
         self._reached = True  # what fails before, such as a time-out in the line, says nothing about the target
         provider = state.instance.component.value
         return provider if provider is not None else await state.instance.open()
@@ -106,10 +115,9 @@ class Attempt:
         own = self.state.instance.settings.price
         if own is not None:
             return usage.priced(own)
-        price = self.state.target.price
-        if price is None or usage.cost is not None or self.call.request.model not in {None, self.state.model}:
+        if self.price is None or usage.cost is not None:
             return usage
-        return usage.priced(price)
+        return usage.priced(self.price)
 
     def commit(self) -> None:
         """The first event of a stream is there."""
@@ -153,22 +161,28 @@ class Attempt:
                     finish_reason=None if chat is None else chat.finish_reason,
                     request_id=answer.request_id,
                     response=chat if emitter.capture else None,
+                    queued=self.queued,
+                    first_event=self.first_event,
+                    characters=0 if chat is None else chat.characters,
                 )
             )
 
-    def fail(self, error: Exception, usage: Usage | None = None) -> Outcome:
-        """It failed with ``error``, which learns the target's name; ``usage`` is what it consumed all the same."""
+    def fail(self, error: Exception, usage: Usage | None = None, characters: int = 0) -> Outcome:
+        """It failed with ``error``, which learns the target's name.
+
+        ``usage`` is what it consumed all the same, ``characters`` how much text had come.
+        """
         if isinstance(error, ProviderError) and error.target is None:
             error.target = self.state.target.name
         if self._end():
             self._judge(error)
-            self._tell_failure(error, usage)
+            self._tell_failure(error, usage, characters)
         return self.outcome(error)
 
-    def cancel(self, usage: Usage | None = None) -> None:
+    def cancel(self, usage: Usage | None = None, characters: int = 0) -> None:
         """It was given up: a lost race, or a caller that left."""
         if self._end():
-            self._tell_failure(None, usage)
+            self._tell_failure(None, usage, characters)
 
     def outcome(self, error: Exception | None = None, response: ChatResponse | None = None) -> Outcome:
         """The attempt as strategies and callers see it."""
@@ -202,7 +216,7 @@ class Attempt:
             self.state.instance.slots.release()
         return True
 
-    def _tell_failure(self, error: Exception | None, usage: Usage | None) -> None:
+    def _tell_failure(self, error: Exception | None, usage: Usage | None, characters: int) -> None:
         if self._in_breaker:
             self._in_breaker = False
             self.state.health.inconclusive()
@@ -217,5 +231,9 @@ class Attempt:
                     error=error,
                     cancelled=error is None,
                     usage=usage or Usage(),
+                    reached=self._reached,
+                    queued=self.queued,
+                    first_event=self.first_event,
+                    characters=characters,
                 )
             )

@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from .records import CallFinished, CallStarted, RouteDecided
+from .errors import CallRefused
+from .records import CallFinished, CallStarted, RouteDecided, StepChosen
 from .responses import CallInfo, Usage
-from .routing import Outcome, Request
+from .routing import Outcome, Request, Step
 
 if TYPE_CHECKING:
     from ._plan import RoutePlan
+    from .api import CallContext
 
 __all__ = ["Call", "Operation", "Status"]
 
@@ -38,17 +40,37 @@ if hasattr(os, "register_at_fork"):
 class Call:
     """The life of one call.
 
-    ``deadline`` is on the clock of :func:`anyio.current_time`; ``depth`` as in ``CallContext``.
+    ``deadline`` is on the clock of :func:`anyio.current_time`; ``outer`` is the attempt that this call serves, if it is
+    one of a route inside a route.
     """
 
-    __slots__ = ("attempts", "call_id", "deadline", "depth", "emitter", "outcomes", "plan", "request", "started")
+    __slots__ = (
+        "attempts",
+        "call_id",
+        "deadline",
+        "depth",
+        "emitter",
+        "operation",
+        "outcomes",
+        "parent",
+        "plan",
+        "request",
+        "started",
+    )
 
     def __init__(
-        self, plan: RoutePlan, request: Request, operation: Operation, deadline: float | None, depth: int = 0
+        self,
+        plan: RoutePlan,
+        request: Request,
+        operation: Operation,
+        deadline: float | None,
+        outer: CallContext | None = None,
     ) -> None:
         self.plan = plan
-        self.depth = depth
+        self.parent = None if outer is None else outer.call_id
+        self.depth = 0 if outer is None else outer.depth + 1
         self.request = request
+        self.operation = operation
         self.deadline = deadline
         self.emitter = plan.emitter
         self.call_id = f"{_prefix}-{next(_numbers):x}"
@@ -56,14 +78,48 @@ class Call:
         self.outcomes: list[Outcome] = []
         self.started = monotonic()
         if CallStarted in self.emitter.table:
-            captured = request if self.emitter.capture else None
+            self.emitter.emit(self._record())
+
+    def _record(self) -> CallStarted:
+        return CallStarted(
+            call_id=self.call_id,
+            route=self.plan.name,
+            operation=self.operation,
+            metadata=self.request.metadata,
+            request=self.request if self.emitter.capture else None,
+            parent=self.parent,
+            depth=self.depth,
+        )
+
+    async def admit(self) -> None:
+        """Ask the gatekeepers, in the order of the configuration.
+
+        Raises:
+            CallRefused: when one of them refuses the call, or fails.
+        """
+        if self.depth:
+            return  # the outermost call was asked, and this one is part of it
+        for name, gatekeeper in self.emitter.gatekeepers:
+            try:
+                waiting = gatekeeper.admit(self._record(), self.request)
+                if waiting is not None:
+                    await waiting
+            except CallRefused as refused:
+                refused.call_id = refused.call_id or self.call_id
+                raise
+            except Exception as error:
+                message = f"observer {name!r} could not say whether the call may go on: {type(error).__name__}: {error}"
+                raise CallRefused(message, reason="gatekeeper-failed", scope=name, call_id=self.call_id) from error
+
+    def chose(self, step: Step) -> None:
+        """Tell whom the strategy chose."""
+        if StepChosen in self.emitter.table:
             self.emitter.emit(
-                CallStarted(
+                StepChosen(
                     call_id=self.call_id,
-                    route=plan.name,
-                    operation=operation,
-                    metadata=request.metadata,
-                    request=captured,
+                    targets=tuple(target.name for target in step.targets),
+                    scores=step.scores,
+                    probability=step.probability,
                 )
             )
 

@@ -72,23 +72,23 @@ class RouteProvider:
     async def generate(self, request: ChatRequest, ctx: CallContext, /) -> ChatResponse:
         """Route the request."""
         wiring = self._kernel.wiring
-        return await generate(wiring, wiring.plan(self._route), request, ctx.deadline, self._deeper(ctx))
+        return await generate(wiring, wiring.plan(self._route), request, ctx.deadline, self._checked(ctx))
 
     async def generate_stream(self, request: ChatRequest, ctx: CallContext, /) -> AsyncGenerator[Event, None]:
         """Route the request and pass the events on."""
         wiring = self._kernel.wiring
         plan = wiring.plan(self._route)
-        async with Stream(lambda: (wiring, plan, ctx.deadline), request, self._deeper(ctx)) as stream:
+        async with Stream(lambda: (wiring, plan, ctx.deadline), request, self._checked(ctx)) as stream:
             async for event in stream:
                 yield event
 
     async def embed(self, request: EmbeddingRequest, ctx: CallContext, /) -> Embeddings:
         """Route the request."""
         wiring = self._kernel.wiring
-        return await embed(wiring, wiring.plan(self._route), request, ctx.deadline, self._deeper(ctx))
+        return await embed(wiring, wiring.plan(self._route), request, ctx.deadline, self._checked(ctx))
 
-    def _deeper(self, ctx: CallContext) -> int:
+    def _checked(self, ctx: CallContext) -> CallContext:
         if ctx.depth >= _DEPTH_LIMIT:
             path = f"routes.{self._route}"
             raise ConfigError(path, "routes and the providers that wrap them call each other in a circle")
-        return ctx.depth + 1
+        return ctx

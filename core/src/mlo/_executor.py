@@ -44,16 +44,23 @@ async def execute(call: Call, operation: Operation[T]) -> T:
     """The first success.
 
     Raises:
+        CallRefused: when a gatekeeper refuses the call.
         NoTarget: when nobody is eligible.
         DeadlineExceeded: when the call's time runs out.
         AttemptsExhausted: when several attempts failed.
         ProviderError: the error itself when it is fatal, or when there was only one attempt.
     """
     if call.deadline is None:
-        return await _rounds(call, operation)
+        return await _admitted(call, operation)
     with anyio.CancelScope(deadline=call.deadline):
-        return await _rounds(call, operation)
+        return await _admitted(call, operation)
     raise _deadline_exceeded(call)
+
+
+async def _admitted(call: Call, operation: Operation[T]) -> T:
+    if call.emitter.gatekeepers:
+        await call.admit()
+    return await _rounds(call, operation)
 
 
 async def _rounds(call: Call, operation: Operation[T]) -> T:
@@ -106,7 +113,9 @@ async def _round(call: Call, operation: Operation[T], states: Sequence[TargetSta
             limit -= 1
             if limit < 0:
                 raise _misbehaved(call, "does not come to an end")
-            stepped = await _step(call, operation, step, _states_of(call, step, by_name))
+            chosen = _states_of(call, step, by_name)
+            call.chose(step)
+            stepped = await _step(call, operation, step, chosen)
             result, outcomes = stepped
             call.outcomes += outcomes
             if result is not None:

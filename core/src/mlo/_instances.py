@@ -158,6 +158,18 @@ class TargetState:
         )
 
     @property
+    def plugin(self) -> str:
+        """The id of the provider's plugin; ``route`` for a route inside a route."""
+        use = self.instance.settings.use
+        return "route" if use.startswith("route:") else use
+
+    def price_of(self, model: str | None) -> Price | None:
+        """What a call costs here that asks for ``model`` (``None``: the target's own)."""
+        if model is None or model == self.model:
+            return self.target.price
+        return self.instance.resolve().price(model)
+
+    @property
     def health(self) -> Breaker:
         """The circuit breaker itself."""
         return self._breaker

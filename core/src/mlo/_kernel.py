@@ -15,7 +15,7 @@ from ._environment import ComponentEnvironment, RouteProvider
 from ._instances import Instance, Resolved
 from ._observe import Emitter
 from ._registry import PluginRegistry
-from ._wiring import Observers, Wiring
+from ._wiring import Observers, Wiring, unknown
 from .api import AuthScheme, Observer, Provider, Strategy
 from .records import BreakerChanged, ConfigReloaded
 from .settings import ComponentSettings, Settings
@@ -168,6 +168,17 @@ class Kernel:
         """The open provider of an instance."""
         provider = instance.component.value
         return provider if provider is not None else await instance.open()
+
+    async def observer(self, name: str) -> Observer:
+        """The open observer of that name.
+
+        Raises:
+            ConfigError: when there is none.
+        """
+        names = list(self.wiring.settings.observers)
+        if name not in names:
+            raise unknown("observers", "observer", name, names, self.wiring.settings.source)
+        return await self.wiring.observers[names.index(name)][1].get(self._host)
 
     async def open_for(self, waiter: Instance, instance: Instance) -> Provider:
         """The same on behalf of an instance that is opening and wraps it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from .api import Observer
+from .api import Gatekeeper, Observer
 from .records import Record
 
 __all__ = ["Emitter"]
@@ -28,15 +28,18 @@ class Emitter:
 
     ``capture`` says whether records may carry prompts and answers. ``table`` maps wanted record types to those who
     want them:
-    build a record only if its type is there.
+    build a record only if its type is there. ``gatekeepers`` are the observers that want to be asked first.
     """
 
-    __slots__ = ("capture", "table")
+    __slots__ = ("capture", "gatekeepers", "table")
 
     def __init__(self, observers: Iterable[tuple[str, Observer]] = (), *, capture: bool = False) -> None:
         self.capture = capture
         self.table: dict[type[Record], tuple[_Guarded, ...]] = {}
+        self.gatekeepers: list[tuple[str, Gatekeeper]] = []
         for name, observer in observers:
+            if isinstance(observer, Gatekeeper):
+                self.gatekeepers.append((name, observer))
             guarded = _Guarded(name, observer)
             for kind in observer.wants:
                 self.table[kind] = (*self.table.get(kind, ()), guarded)

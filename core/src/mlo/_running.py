@@ -17,6 +17,7 @@ from .routing import Request
 if TYPE_CHECKING:
     from ._plan import RoutePlan
     from ._wiring import Wiring
+    from .api import CallContext
 
 __all__ = ["embed", "generate"]
 
@@ -24,17 +25,17 @@ A = TypeVar("A", ChatResponse, Embeddings)
 
 
 async def generate(
-    wiring: Wiring, plan: RoutePlan, request: ChatRequest, deadline: float | None, depth: int = 0
+    wiring: Wiring, plan: RoutePlan, request: ChatRequest, deadline: float | None, outer: CallContext | None = None
 ) -> ChatResponse:
     """Answer a chat request."""
-    return await _run(wiring, plan, request, deadline, depth, "chat", GENERATE)
+    return await _run(wiring, plan, request, deadline, outer, "chat", GENERATE)
 
 
 async def embed(
-    wiring: Wiring, plan: RoutePlan, request: EmbeddingRequest, deadline: float | None, depth: int = 0
+    wiring: Wiring, plan: RoutePlan, request: EmbeddingRequest, deadline: float | None, outer: CallContext | None = None
 ) -> Embeddings:
     """Answer an embedding request."""
-    return await _run(wiring, plan, request, deadline, depth, "embed", EMBED)
+    return await _run(wiring, plan, request, deadline, outer, "embed", EMBED)
 
 
 async def _run(
@@ -42,11 +43,11 @@ async def _run(
     plan: RoutePlan,
     request: Request,
     deadline: float | None,
-    depth: int,
+    outer: CallContext | None,
     name: Name,
     operation: Operation[A],
 ) -> A:
-    call = Call(plan, request, name, deadline, depth)
+    call = Call(plan, request, name, deadline, outer)
     wiring.enter()
     try:
         answer = await execute(call, operation)

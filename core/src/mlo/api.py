@@ -6,7 +6,7 @@ A plugin's hook returns specs. A spec names a configuration class and a factory;
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
@@ -19,7 +19,7 @@ from .responses import ChatResponse, Embeddings, Health
 from .routing import Outcome, Request, Step, Target
 
 if TYPE_CHECKING:
-    from .records import Record
+    from .records import CallStarted, Record
 
 __all__ = [
     "PLUGIN_API",
@@ -34,6 +34,7 @@ __all__ = [
     "Embedder",
     "Environment",
     "Finding",
+    "Gatekeeper",
     "HealthChecker",
     "ModelLister",
     "Observer",
@@ -171,6 +172,21 @@ class Observer(Protocol):
 
     def on(self, record: Record, /) -> None:
         """Take one record. Five failures mute the observer."""
+
+
+@runtime_checkable
+class Gatekeeper(Protocol):
+    """An observer that is also asked whether a call may go on, before anything is sent."""
+
+    def admit(self, call: CallStarted, request: Request, /) -> Awaitable[None] | None:
+        """Let the call through, at once (``None``) or after waiting.
+
+        Called once per call, after ``CallStarted`` and within the call's deadline; routes inside routes are not asked
+        again. ``call.request`` is there only when content is captured, ``request`` always.
+
+        Raises:
+            CallRefused: to refuse it. Any other error refuses it, too: who must ask cannot go on without an answer.
+        """
 
 
 class Environment(Protocol):

@@ -11,6 +11,7 @@
     │   ├── PluginIncompatible            made for another version of the plugin API
     │   └── PluginLoadFailed              its import or registration raised: see ``__cause__``
     ├── CallError                         a routed call failed as a whole
+    │   ├── CallRefused                   a gatekeeper said no before anything was sent: see ``reason``
     │   ├── NoTarget                      no target was eligible
     │   ├── DeadlineExceeded              the time of the whole call ran out
     │   ├── CallCancelled                 ``Stream.cancel()`` was called
@@ -44,6 +45,7 @@ __all__ = [
     "AuthFailed",
     "CallCancelled",
     "CallError",
+    "CallRefused",
     "ConfigError",
     "ContentBlocked",
     "ContextTooLong",
@@ -148,6 +150,20 @@ class NoTarget(CallError):
     def __init__(self, message: str, *, reasons: Mapping[str, str], call_id: str = "") -> None:
         super().__init__(message, call_id=call_id)
         self.reasons = dict(reasons)
+
+
+class CallRefused(CallError):
+    """A gatekeeper refused the call before anything was sent.
+
+    ``reason`` is a word for programs, such as ``budget-exhausted``; ``scope`` says whose limit it was, ``retry_after``
+    in how many seconds the same call may be let through, where that is known.
+    """
+
+    def __init__(
+        self, message: str, *, reason: str, scope: str = "", retry_after: float | None = None, call_id: str = ""
+    ) -> None:
+        super().__init__(message, call_id=call_id)
+        self.reason, self.scope, self.retry_after = reason, scope, retry_after
 
 
 class DeadlineExceeded(CallError):

@@ -145,6 +145,12 @@ class Fold:
         return "".join(self._text)
 
     @property
+    def characters(self) -> int:
+        """How much text has come, thinking and the arguments of tool calls included."""
+        pieces = (piece for call in self._calls.values() for piece in call.arguments)
+        return sum(map(len, self._text)) + sum(map(len, self._reasoning)) + sum(map(len, pieces))
+
+    @property
     def usage(self) -> Usage:
         """The newest usage report; unknown counts before any."""
         return self._usage

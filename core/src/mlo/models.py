@@ -54,22 +54,33 @@ class Money:
 
 @frozen(kw_only=True)
 class Price:
-    """Nano-units of ``currency`` per million tokens. A kind of token without a price of its own is ``None``."""
+    """Nano-units of ``currency`` per million tokens, and ``request`` nano-units per call.
+
+    ``cached`` and ``tool`` tokens are parts of the prompt, ``reasoning`` tokens part of the completion; a kind without
+    a price of its own is ``None`` and costs like the rest of that part. ``source`` says where the price is from,
+    ``checked_on`` the day (ISO 8601) on which it was last compared with that.
+    """
 
     prompt: int
     completion: int
     cached: int | None = None
     currency: str = "RUB"
+    tool: int | None = None
+    reasoning: int | None = None
+    request: int = 0
+    source: str | None = field(default=None, eq=False)
+    checked_on: str | None = field(default=None, eq=False)
 
-    def cost(self, *, prompt: int, completion: int, cached: int = 0) -> Money:
+    def cost(self, *, prompt: int, completion: int, cached: int = 0, tool: int = 0, reasoning: int = 0) -> Money:
         """The price of one call, rounded half up to a nano-unit.
 
-        ``prompt`` counts the tokens that were not served from a cache, ``cached`` those that were; cached tokens
-        cost like others where they have no price of their own.
+        ``prompt`` and ``completion`` count the tokens of no kind that is named beside them.
         """
-        cached_price = self.prompt if self.cached is None else self.cached
-        total = prompt * self.prompt + completion * self.completion + cached * cached_price
-        return Money((total + _MILLION // 2) // _MILLION, self.currency)
+        total = prompt * self.prompt + completion * self.completion
+        total += cached * (self.prompt if self.cached is None else self.cached)
+        total += tool * (self.prompt if self.tool is None else self.tool)
+        total += reasoning * (self.completion if self.reasoning is None else self.reasoning)
+        return Money((total + _MILLION // 2) // _MILLION + self.request, self.currency)
 
 
 def _capabilities(capabilities: Iterable[Capability]) -> frozenset[Capability]:

@@ -4,7 +4,10 @@ Records carry no text of prompts or answers unless the configuration says ``capt
 
 Order within one call::
 
-    CallStarted  RouteDecided  (AttemptStarted  FirstEvent?  (AttemptFinished | AttemptFailed))*  CallFinished
+    CallStarted  RouteDecided  (StepChosen  (AttemptStarted  FirstEvent?  (AttemptFinished | AttemptFailed))+)*
+    CallFinished
+
+``RouteDecided`` is missing where a gatekeeper refused the call; the attempts of a race overlap.
 
 Times (``elapsed``) are seconds since the start of the call or of the attempt the record speaks of.
 """
@@ -17,6 +20,7 @@ from typing import Literal, TypeAlias
 from attrs import field, frozen
 
 from .events import Event
+from .models import Price, Residency
 from .responses import ChatResponse, FinishReason, Usage
 from .routing import Request
 
@@ -32,18 +36,25 @@ __all__ = [
     "FirstEvent",
     "Record",
     "RouteDecided",
+    "StepChosen",
 ]
 
 
 @frozen(kw_only=True)
 class CallStarted:
-    """A call came in. ``request`` is there only when content is captured."""
+    """A call came in. ``request`` is there only when content is captured.
+
+    ``parent`` is the id of the call of which this one is an attempt (a route inside a route), ``depth`` how many calls
+    stand around this one.
+    """
 
     call_id: str
     route: str
     operation: Literal["chat", "stream", "embed"]
     metadata: Mapping[str, str] = field(factory=dict)
     request: Request | None = None
+    parent: str | None = None
+    depth: int = 0
 
 
 @frozen(kw_only=True)
@@ -61,13 +72,34 @@ class RouteDecided:
 
 
 @frozen(kw_only=True)
+class StepChosen:
+    """The strategy chose whom to try next: one target, or several that race.
+
+    ``scores`` and ``probability`` are what the strategy says of its choice; see :class:`mlo.routing.Step`.
+    """
+
+    call_id: str
+    targets: tuple[str, ...]
+    scores: Mapping[str, float] = field(factory=dict)
+    probability: float | None = None
+
+
+@frozen(kw_only=True)
 class AttemptStarted:
-    """An attempt begins (before it waits for a free slot). ``attempt`` counts from 1 within the call."""
+    """An attempt begins (before it waits for a free slot). ``attempt`` counts from 1 within the call.
+
+    ``provider`` is the instance's name, ``plugin`` the id of its plugin (``route`` for a route inside a route),
+    ``price`` what the model asked for costs there, where that is known.
+    """
 
     call_id: str
     attempt: int
     target: str
     model: str | None = None
+    provider: str = ""
+    plugin: str = ""
+    price: Price | None = None
+    residency: Residency = Residency()
 
 
 @frozen(kw_only=True)
@@ -95,6 +127,8 @@ class AttemptFailed:
     """An attempt failed.
 
     A cancelled attempt (a lost race, a caller that left) has ``cancelled`` set; ``error`` is then ``None``.
+    ``reached`` says whether the provider was called at all, ``queued`` how many seconds it waited for a free slot,
+    ``first_event`` the time to a stream's first event, ``characters`` how much text of the answer had come.
     """
 
     call_id: str
@@ -104,11 +138,18 @@ class AttemptFailed:
     error: Exception | None = None
     cancelled: bool = False
     usage: Usage = Usage()
+    reached: bool = True
+    queued: float = 0.0
+    first_event: float | None = None
+    characters: int = 0
 
 
 @frozen(kw_only=True)
 class AttemptFinished:
-    """An attempt succeeded. ``response`` is there only when content is captured."""
+    """An attempt succeeded. ``response`` is there only when content is captured.
+
+    ``queued``, ``first_event`` and ``characters`` as in :class:`AttemptFailed`.
+    """
 
     call_id: str
     attempt: int
@@ -119,6 +160,9 @@ class AttemptFinished:
     finish_reason: FinishReason | None = None
     request_id: str | None = None
     response: ChatResponse | None = None
+    queued: float = 0.0
+    first_event: float | None = None
+    characters: int = 0
 
 
 @frozen(kw_only=True)
@@ -158,6 +202,7 @@ class ConfigReloaded:
 Record: TypeAlias = (
     CallStarted
     | RouteDecided
+    | StepChosen
     | AttemptStarted
     | FirstEvent
     | EventSeen

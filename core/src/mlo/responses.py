@@ -31,8 +31,8 @@ class FinishReason(StrEnum):
 class Usage:
     """Token counts of one call. ``None`` means unknown, which is not zero.
 
-    ``prompt_tokens`` includes the ``cached_tokens`` among them; ``completion_tokens`` includes ``reasoning_tokens``
-    (the convention of OpenAI's API, which plugins translate to).
+    ``prompt_tokens`` includes the ``cached_tokens`` and the ``tool_tokens`` among them; ``completion_tokens`` includes
+    ``reasoning_tokens`` (the convention of OpenAI's API, which plugins translate to).
     ``source`` tells numbers reported by the vendor from numbers estimated on this side.
     """
 
@@ -40,6 +40,7 @@ class Usage:
     completion_tokens: int | None = None
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
+    tool_tokens: int | None = None
     total_tokens: int | None = None
     cost: Money | None = None
     source: Literal["vendor", "estimated"] = "vendor"
@@ -48,9 +49,15 @@ class Usage:
         """The same with its cost at ``price``: unknown as long as a count of the two main kinds is."""
         if self.prompt_tokens is None or self.completion_tokens is None:
             return evolve(self, cost=None)
-        cached = self.cached_tokens or 0
-        fresh = max(0, self.prompt_tokens - cached)
-        return evolve(self, cost=price.cost(prompt=fresh, completion=self.completion_tokens, cached=cached))
+        cached, tool, reasoning = self.cached_tokens or 0, self.tool_tokens or 0, self.reasoning_tokens or 0
+        cost = price.cost(
+            prompt=max(0, self.prompt_tokens - cached - tool),
+            completion=max(0, self.completion_tokens - reasoning),
+            cached=cached,
+            tool=tool,
+            reasoning=reasoning,
+        )
+        return evolve(self, cost=cost)
 
 
 @frozen(kw_only=True)
@@ -85,6 +92,11 @@ class ChatResponse:
     def text(self) -> str:
         """The text of the answer."""
         return self.message.text
+
+    @property
+    def characters(self) -> int:
+        """How much text the model wrote, thinking and the arguments of tool calls included."""
+        return len(self.text) + len(self.message.reasoning or "") + sum(len(call.arguments) for call in self.tool_calls)
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:

@@ -21,7 +21,7 @@ from ._kernel import Kernel
 from ._plan import RoutePlan
 from ._registry import PluginRegistry
 from ._wiring import Wiring, unknown
-from .api import Provider, Strategy
+from .api import Observer, Provider, Strategy
 from .errors import ConfigError, MloError
 from .models import Capability, ModelInfo
 from .requests import EmbeddingRequest, Prompt, RequestFields
@@ -347,6 +347,10 @@ class Router:
         kernel = self._running()
         self._chosen(name)
         return await kernel.open(kernel.wiring.instance(name, "provider"))
+
+    async def observer(self, name: str) -> Observer:
+        """The open observer of that name, for what only it can do. Raises ``ConfigError`` when there is none."""
+        return await self._running().observer(name)
 
     def _chosen(self, provider: str | None) -> list[str]:
         if provider is None:

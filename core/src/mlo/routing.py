@@ -87,9 +87,15 @@ class Step:
     Several targets race: the next one starts ``stagger`` seconds after the one before, or at once when that one fails;
     the first success wins and the others are cancelled. ``wait`` is a pause in seconds before the step.
     ``accept`` looks at the whole answer (a stream is held back until it is complete) and may refuse it.
+
+    For the record: ``scores`` are the numbers by which the strategy compared targets, by name (which way is better is
+    the strategy's business), and ``probability`` is the chance with which it chose the first of ``targets`` (1 when
+    nothing was left to chance, ``None`` when it cannot tell).
     """
 
     targets: tuple[Target, ...]
     stagger: float = 0.0
     wait: float = 0.0
     accept: Callable[[ChatResponse], bool] | None = None
+    scores: Mapping[str, float] = field(factory=dict)
+    probability: float | None = None

@@ -26,6 +26,7 @@ from .responses import ChatResponse
 if TYPE_CHECKING:
     from ._plan import RoutePlan
     from ._wiring import Wiring
+    from .api import CallContext
 
 __all__ = ["Stream"]
 
@@ -52,11 +53,11 @@ class Stream:
         self,
         begin: Callable[[], tuple[Wiring, RoutePlan, float | None]],
         request: ChatRequest,
-        depth: int = 0,
+        outer: CallContext | None = None,
     ) -> None:
         self._begin = begin
         self._request = request
-        self._depth = depth
+        self._outer = outer
         self._wiring: Wiring | None = None
         self._call: Call | None = None
         self._attempt: Attempt | None = None
@@ -137,7 +138,7 @@ class Stream:
             raise _busy()
         # A stream may lie unread for long: its call belongs to the configuration of now.
         wiring, plan, deadline = self._begin()
-        call = self._call = Call(plan, self._request, "stream", deadline, self._depth)
+        call = self._call = Call(plan, self._request, "stream", deadline, self._outer)
         self._tells_events = EventSeen in call.emitter.table
         self._deadline = math.inf if deadline is None else deadline
         wiring.enter()
@@ -229,9 +230,9 @@ class Stream:
             if status == "ok":
                 attempt.finish(self._fold.response())
             elif error is not None:
-                attempt.fail(error, usage)
+                attempt.fail(error, usage, self._fold.characters)
             else:
-                attempt.cancel(usage)
+                attempt.cancel(usage, self._fold.characters)
             call.finish(status, target=self.target, usage=usage, error=error)
         self._wiring.leave()
 

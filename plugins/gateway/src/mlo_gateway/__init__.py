@@ -1,0 +1,1 @@
+"""An OpenAI-compatible gateway with keys, plans, quotas and accounting."""

@@ -1,0 +1,1 @@
+"""Accounting of every call in roubles, and budgets that hold."""

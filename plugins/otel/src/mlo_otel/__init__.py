@@ -1,0 +1,1 @@
+"""OpenTelemetry traces, metrics and events of calls and attempts."""

@@ -1,0 +1,1 @@
+"""Metrics of calls and attempts for Prometheus."""
