@@ -400,6 +400,12 @@ def test_prices_are_dated_and_exact() -> None:
     assert price_of("GigaChat-3-Ultra") is None
 
 
+def test_a_price_says_where_it_is_from() -> None:
+    price = price_of("Embeddings")
+    assert price is not None
+    assert (price.source, price.checked_on) == price_source()
+
+
 def test_what_is_known_of_a_model() -> None:
     assert model_info("GigaChat-2-Pro", "chat", "salutedevices").context_tokens == 128_000
     assert model_info("GigaChat-3-Ultra", "chat", None).context_tokens is None

@@ -14,6 +14,7 @@ from mlo.errors import InvalidRequest, ProtocolViolated, Unsupported
 from mlo.messages import FileRef, Image, Message, Text, ToolCall, ToolChoice, ToolDef
 from mlo.requests import ChatRequest, EmbeddingRequest, JsonObject, JsonSchema, Sampling
 from mlo_ollama.config import CloudConfig, ModelSettings, OllamaConfig
+from mlo_ollama.inventory import FREE
 from mlo_ollama.mapping import chat_call, embed_body, load_body
 from mlo_ollama.names import is_cloud, similar, with_tag
 from mlo_ollama.options import complaint
@@ -288,3 +289,8 @@ def test_names() -> None:
     assert with_tag("host:5000/a/b") == "host:5000/a/b:latest"
     assert similar("tiny:7b", ["tiny:latest", "tiny:8b", "other:latest"]) == ["tiny:latest", "tiny:8b"]
     assert similar("tyny", ["tiny:latest", "zzz:latest"]) == ["tiny:latest"]
+
+
+def test_local_models_are_free_and_say_why() -> None:
+    assert (FREE.prompt, FREE.completion, FREE.request) == (0, 0, 0)
+    assert "no price per token" in (FREE.source or "")

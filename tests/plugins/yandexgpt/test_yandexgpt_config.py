@@ -107,6 +107,21 @@ def test_unknown_prices_stay_unknown() -> None:
     assert price_for(config, "not a model") is None
 
 
+@pytest.mark.parametrize(
+    ("model", "day", "tool"),
+    [
+        ("yandexgpt", "2026-03-16", 300),
+        ("aliceai-llm-flash", "2026-08-23", None),
+        ("emb://f/text-search-doc", "2026-03-16", None),
+    ],
+)
+def test_prices_say_where_and_when_they_were_found(model: str, day: str, tool: int | None) -> None:
+    price = price_for(YandexConfig(folder_id=FOLDER), model.replace("//f/", f"//{FOLDER}/"))
+    assert price is not None
+    assert (price.source or "").startswith("Yandex AI Studio documentation")
+    assert (price.checked_on, price.tool) == (day, None if tool is None else tool * 10**9)
+
+
 def test_async_mode_has_its_own_price_and_no_gauge() -> None:
     config = YandexConfig(folder_id=FOLDER, mode="async")
     price = price_for(config, None)

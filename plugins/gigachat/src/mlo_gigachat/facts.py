@@ -37,13 +37,18 @@ def _data(name: str) -> Mapping[str, Any]:
 @cache
 def _prices() -> Mapping[str, Price]:
     table = _data("prices.json")
-    return {name: _price(row, table["currency"]) for name, row in table["models"].items()}
+    return {name: _price(row, table) for name, row in table["models"].items()}
 
 
-def _price(row: Mapping[str, str | None], currency: str) -> Price:
+def _price(row: Mapping[str, str | None], table: Mapping[str, Any]) -> Price:
     nano = {kind: None if text is None else int(Decimal(text) * _NANO) for kind, text in row.items()}
     return Price(
-        prompt=nano["prompt"] or 0, completion=nano["completion"] or 0, cached=nano["cached"], currency=currency
+        prompt=nano["prompt"] or 0,
+        completion=nano["completion"] or 0,
+        cached=nano["cached"],
+        currency=table["currency"],
+        source=table["source"],
+        checked_on=table["checked_on"],
     )
 
 

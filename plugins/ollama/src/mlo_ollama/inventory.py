@@ -19,7 +19,7 @@ __all__ = [
     "table_in",
 ]
 
-FREE = Price(prompt=0, completion=0, cached=0)
+FREE = Price(prompt=0, completion=0, cached=0, source="no price per token: the model runs on a machine of one's own")
 """A local model has no price per token; what the machine costs is not counted here."""
 LOCAL = Residency(on_prem=True, stores_prompts=False)
 HOSTED = Residency(on_prem=False)

@@ -52,20 +52,39 @@ def _models() -> Mapping[str, Known]:
 def _known(row: Mapping[str, Any]) -> Known:
     asynchronous = None
     if "async_input" in row:
-        asynchronous = Price(prompt=_nano(row["async_input"]), completion=_nano(row["async_output"]))
+        asynchronous = _price(row["async_input"], row["async_output"], row)
     return Known(
         name=row["name"],
         own=row["own"],
         context=row["context"],
         reasoning=row["reasoning"],
         vision=row.get("vision", False),
-        price=Price(prompt=_nano(row["input"]), completion=_nano(row["output"]), cached=_nano(row["cached"])),
+        price=_price(row["input"], row["output"], row, cached=_nano(row["cached"]), tool=_optional(row.get("tool"))),
         async_price=asynchronous,
+    )
+
+
+def _price(
+    prompt: str, completion: str, row: Mapping[str, Any], *, cached: int | None = None, tool: int | None = None
+) -> Price:
+    data = _data()
+    return Price(
+        prompt=_nano(prompt),
+        completion=_nano(completion),
+        cached=cached,
+        tool=tool,
+        currency=data["currency"],
+        source=data["source"],
+        checked_on=row.get("checked_on", data["checked_on"]),
     )
 
 
 def _nano(roubles: str) -> int:
     return int(Decimal(roubles) * _SCALE)
+
+
+def _optional(roubles: str | None) -> int | None:
+    return None if roubles is None else _nano(roubles)
 
 
 def known(uri: ModelUri) -> Known | None:
@@ -79,7 +98,7 @@ def known(uri: ModelUri) -> Known | None:
 
 
 def price_of(uri: ModelUri, *, asynchronous: bool = False) -> Price | None:
-    """The price of a generation, ``None`` if unknown. Tool tokens have a price that usage does not let one apply."""
+    """The price of a generation, ``None`` if unknown. Usage does not tell tool tokens apart, so they cost like others."""
     if uri.scheme == "emb":
         return embedding_price()
     found = known(uri)
@@ -104,4 +123,5 @@ def generations_at_once(config: YandexConfig) -> int | None:
 
 def embedding_price() -> Price:
     """The price of embeddings."""
-    return Price(prompt=_nano(_data()["embeddings"]["input"]), completion=0)
+    row = _data()["embeddings"]
+    return _price(row["input"], "0", row)
