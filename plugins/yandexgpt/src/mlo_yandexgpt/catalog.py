@@ -98,7 +98,7 @@ def known(uri: ModelUri) -> Known | None:
 
 
 def price_of(uri: ModelUri, *, asynchronous: bool = False) -> Price | None:
-    """The price of a generation, ``None`` if unknown. Usage does not tell tool tokens apart, so they cost like others."""
+    """The price of a generation, ``None`` if unknown. Usage does not tell tool tokens apart."""
     if uri.scheme == "emb":
         return embedding_price()
     found = known(uri)
