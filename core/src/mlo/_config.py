@@ -2,8 +2,9 @@
 
 ::
 
-    file ─► TOML ─► tables (_tables) ─► profile (_profiles) ─► targets (_routes) ─► Settings
-                                                    options of a component ─► build_options, when it opens
+    file ─► TOML ─┬─► tables (_tables) ─► profile (_profiles) ─► targets (_routes) ─┬─► Settings
+                  └─► tables of commands (_sections) ───────────────────────────────┘
+                       options of a component, table of a command ─► build_options, when it is used
 
 A configuration that is malformed anywhere is refused as a whole, inactive profiles included: a policy that was
 misread must not let more plugins in.
@@ -22,9 +23,10 @@ from ._convert import structure
 from ._faults import Faults, as_error
 from ._file import find_file, narrowings, read_toml
 from ._policy import narrowed
-from ._profiles import settings_of
+from ._profiles import lineage, settings_of
 from ._refs import Sources
 from ._routes import route_faults
+from ._sections import Split, sections_of, split
 from ._tables import Document
 from .settings import Settings
 
@@ -66,9 +68,13 @@ def parse_settings(
     """
     environ = os.environ if environ is None else environ
     try:
-        document = structure(Document, data, Sources(follow=False))
+        tables = split(data)
+        document = _document(tables)
         chosen = profile or environ.get("MLO_PROFILE") or document.mlo.profile
         settings = evolve(settings_of(document, chosen), source=source)
+        if tables.sections:
+            chain = lineage({str(name): table for name, table in document.profiles.items()}, chosen) if chosen else ()
+            settings = evolve(settings, sections=sections_of(tables, tuple(reversed(chain))))
         check_routes(settings)
     except Faults as error:
         raise as_error(error.faults, source=source) from error
@@ -113,10 +119,20 @@ def profiles_of(file: Path) -> list[str]:
         ConfigError: as :func:`load_settings` does.
     """
     try:
-        document = structure(Document, read_toml(file), Sources(follow=False))
+        document = _document(split(read_toml(file)))
     except Faults as error:
         raise as_error(error.faults, source=str(file)) from error
     return [str(name) for name in document.profiles]
+
+
+def _document(tables: Split) -> Document:
+    try:
+        document = structure(Document, tables.kernel, Sources(follow=False))
+    except Faults as error:
+        raise Faults(*tables.faults, *error.faults) from error
+    if tables.faults:
+        raise Faults(*tables.faults)
+    return document
 
 
 def check_routes(settings: Settings) -> None:

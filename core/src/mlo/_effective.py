@@ -13,7 +13,7 @@ from ._registry import PluginRegistry
 from ._secrecy import masked
 from .errors import PluginError
 from .models import Price
-from .settings import ComponentSettings, PluginPolicy, ProviderSettings, RouteSettings, Settings
+from .settings import ComponentSettings, PluginPolicy, ProviderSettings, RouteSettings, SectionSettings, Settings
 
 __all__ = ["as_toml", "effective"]
 
@@ -38,6 +38,7 @@ def effective(settings: Settings, registry: PluginRegistry) -> dict[str, Any]:
             "providers": {name: _provider(each, registry) for name, each in settings.providers.items()},
             "routes": {name: _route(each, registry) for name, each in settings.routes.items()},
             "observers": {name: _component("observers", each, registry) for name, each in settings.observers.items()},
+            **{name: _section(name, each, registry) for name, each in settings.sections.items()},
         }
     )
 
@@ -70,6 +71,14 @@ def _component(kind: Any, settings: ComponentSettings, registry: PluginRegistry)
     return {"use": settings.use, **masked(config_class, settings.options)}
 
 
+def _section(name: str, settings: SectionSettings, registry: PluginRegistry) -> dict[str, Any]:
+    try:
+        config_class = registry.section(name)
+    except PluginError:
+        config_class = None
+    return masked(config_class, settings.options)
+
+
 def _provider(settings: ProviderSettings, registry: PluginRegistry) -> dict[str, Any]:
     residency = settings.residency
     return {
@@ -97,6 +106,9 @@ def _price(price: Price) -> dict[str, Any]:
         "prompt": units(price.prompt),
         "completion": units(price.completion),
         "cached": units(price.cached),
+        "tool": units(price.tool),
+        "reasoning": units(price.reasoning),
+        "request": units(price.request or None),
         "currency": price.currency,
     }
 
@@ -118,7 +130,9 @@ def as_toml(document: Mapping[str, Any]) -> str:
     parts = []
     for section, table in document.items():
         named = section in {"providers", "routes", "observers"}
-        tables = {f"{section}.{_key(name)}": inner for name, inner in table.items()} if named else {section: table}
+        tables = (
+            {f"{section}.{_key(name)}": inner for name, inner in table.items()} if named else {_key(section): table}
+        )
         for head, inner in tables.items():
             lines = [f"{_key(key)} = {_value(value)}" for key, value in inner.items()]
             parts.append("\n".join([f"[{head}]", *lines]))

@@ -124,7 +124,15 @@ def _provider(table: ProviderTable, path: str) -> ProviderSettings:
 
 
 def _price(table: PriceTable) -> Price:
-    return Price(prompt=table.prompt, completion=table.completion, cached=table.cached, currency=table.currency)
+    return Price(
+        prompt=table.prompt,
+        completion=table.completion,
+        cached=table.cached,
+        tool=table.tool,
+        reasoning=table.reasoning,
+        request=table.request,
+        currency=table.currency,
+    )
 
 
 def _route(table: RouteTable, path: str) -> RouteSettings:

@@ -7,11 +7,13 @@ module that hangs while it is imported (``mlo plugins doctor`` imports in a proc
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import evolve
+from attrs import has as attrs_has
 
 from ._candidates import Candidate, discover
 from ._discovery import AnyKind, Kind, installed_version, load_object
@@ -175,6 +177,22 @@ class PluginRegistry:
             return cast("Command", loaded)
         error = TypeError(f"a command must be callable, and {candidate.value} is a {type(loaded).__name__}")
         raise load_failed(candidate, error) from error
+
+    def section(self, name: str) -> type | None:
+        """The attrs class of the command's table in ``mlo.toml``; ``None`` where the command names none.
+
+        The command's module names it, as ``mlo_section = "package.module:Class"``. Raises what :meth:`spec` raises.
+        """
+        self.command(name)
+        candidate = self._choose("commands", name)
+        place = getattr(sys.modules.get(candidate.value.partition(":")[0].strip()), "mlo_section", None)
+        if place is None:
+            return None
+        found = self._import(evolve(candidate, value=str(place)))
+        if isinstance(found, type) and attrs_has(found):
+            return found
+        wrong = TypeError(f"mlo_section must name an attrs class, and {place} is a {type(found).__name__}")
+        raise load_failed(candidate, wrong) from wrong
 
     def doctor(
         self,

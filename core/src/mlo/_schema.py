@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 import attrs
 
 from . import _tables as tables
-from ._discovery import Kind
+from ._discovery import AnyKind, Kind
 from ._registry import PluginRegistry
 from ._shapes import choices, field_types, is_union
 from .api import Spec
@@ -68,12 +68,18 @@ def document_schema(registry: PluginRegistry) -> Schema:
     observers = _components(registry, "observers", tables.ComponentTable)
     route = _class(tables.RouteTable)
     route["properties"]["strategy"] = _or_name(registry, "strategies", "strategy")
-    sections = {"providers": "provider", "routes": "route", "observers": "observer"}
-    named = {key: _named({"$ref": f"#/$defs/{definition}"}) for key, definition in sections.items()}
+    kinds = {"providers": "provider", "routes": "route", "observers": "observer"}
+    named = {key: _named({"$ref": f"#/$defs/{definition}"}) for key, definition in kinds.items()}
+    sections = _sections(registry)
     profile = _class(tables.ProfileTable)
-    profile["properties"] |= named
+    profile["properties"] = {**sections, **profile["properties"], **named}
     document = _class(tables.Document)
-    document["properties"] |= {**named, "profiles": _named({"$ref": "#/$defs/profile"})}
+    document["properties"] = {
+        **sections,
+        **document["properties"],
+        **named,
+        "profiles": _named({"$ref": "#/$defs/profile"}),
+    }
     definitions = {
         "auth": auth,
         "observer": observers,
@@ -87,13 +93,25 @@ def document_schema(registry: PluginRegistry) -> Schema:
     return {"$schema": DIALECT, "title": "mlo.toml", **document, "$defs": definitions}
 
 
+def _sections(registry: PluginRegistry) -> dict[str, Schema]:
+    """The tables of commands; any keys for one that does not say which it takes, or cannot be loaded."""
+    found: dict[str, Schema] = {}
+    for name in _ids(registry, "commands"):
+        try:
+            config_class = registry.section(name)
+        except PluginError:
+            config_class = None
+        found[name] = {"type": "object"} if config_class is None else _class(config_class)
+    return found
+
+
 def _components(registry: PluginRegistry, kind: Kind, table: type) -> Schema:
     """One branch for each plugin, told apart by ``use``."""
     branches = [_branch(registry, kind, plugin_id, table) for plugin_id in _ids(registry, kind)]
     return {"type": "object", "oneOf": branches} if branches else {"type": "object"}
 
 
-def _ids(registry: PluginRegistry, kind: Kind) -> list[str]:
+def _ids(registry: PluginRegistry, kind: AnyKind) -> list[str]:
     return sorted({row.id for row in registry.candidates() if row.kind == kind and row.verdict == "available"})
 
 

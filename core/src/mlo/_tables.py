@@ -117,11 +117,14 @@ class ComponentTable:
 
 @frozen(kw_only=True)
 class PriceTable:
-    """``price``: currency units per million tokens, exact to nine decimals."""
+    """``price``: currency units per million tokens and, as ``request``, per call; exact to nine decimals."""
 
     prompt: Amount
     completion: Amount
     cached: Amount | None = None
+    tool: Amount | None = None
+    reasoning: Amount | None = None
+    request: Amount = Amount(0)
     currency: Currency = Currency("RUB")
 
 

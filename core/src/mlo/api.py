@@ -219,6 +219,10 @@ class Command(Protocol):
     ``mlo --config FILE --profile NAME ask hello`` calls the command ``ask`` with ``["hello"]``; the two options reach
     it as the environment variables ``MLO_CONFIG`` and ``MLO_PROFILE``. Its result is the exit code. It may raise
     :class:`~mlo.MloError`: ``mlo`` prints that as one line and exits with 2 for a configuration error, else 1.
+
+    A top-level table of ``mlo.toml`` with the command's name is the command's: :func:`mlo.settings.section` gives it as
+    an attrs class. Where the command's module names that class, as ``mlo_section = "package.module:Class"``,
+    ``mlo config check``, ``show`` and ``schema`` know its keys.
     """
 
     def __call__(self, argv: Sequence[str], /) -> int:

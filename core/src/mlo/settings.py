@@ -7,7 +7,7 @@ defaults.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from attrs import field, frozen
 
@@ -20,8 +20,12 @@ __all__ = [
     "ProviderSettings",
     "RetrySettings",
     "RouteSettings",
+    "SectionSettings",
     "Settings",
+    "section",
 ]
+
+C = TypeVar("C")
 
 
 def _strings(strings: Iterable[str]) -> tuple[str, ...]:
@@ -127,11 +131,23 @@ class BreakerSettings:
 
 
 @frozen(kw_only=True)
+class SectionSettings:
+    """The table of a command such as ``[gateway]``, not yet checked against the command's configuration class.
+
+    ``options`` may hold references such as ``env:NAME``; :func:`section` resolves them.
+    """
+
+    options: Mapping[str, Any] = field(factory=dict, repr=False)
+    path: str = ""
+
+
+@frozen(kw_only=True)
 class Settings:
     """A whole configuration. Without routes, the route ``default`` tries all providers in order.
 
     ``source`` is the file it came from, for error messages. ``retry_ratio`` bounds retries to that share of calls
-    over all routes, beyond a reserve of ``retry_reserve``.
+    over all routes, beyond a reserve of ``retry_reserve``. ``sections`` are the tables of commands, by the command's
+    name; see :func:`section`.
     """
 
     profile: str | None = None
@@ -144,3 +160,23 @@ class Settings:
     retry_reserve: float = 10.0
     capture: Literal["none", "content"] = "none"
     source: str | None = None
+    sections: Mapping[str, SectionSettings] = field(factory=dict)
+
+
+def section(settings: Settings, name: str, config_class: type[C], *, environ: Mapping[str, str] | None = None) -> C:
+    """The table of the command ``name`` as its configuration class, which may be nested; its defaults without a table.
+
+    References are followed as in the options of a plugin: in the environment (``environ`` replaces it), and from the
+    folder of the configuration file.
+
+    Raises:
+        ConfigError: tells everything that is wrong, with full paths and without values.
+    """
+    from ._config import build_options  # noqa: PLC0415 - who only wants the values needs no converter
+
+    found = settings.sections.get(name, _NO_SECTION)
+    path = found.path or name
+    return build_options(config_class, found.options, path, environ=environ, source=settings.source)
+
+
+_NO_SECTION = SectionSettings()
