@@ -1,0 +1,22 @@
+"""Prices as the ledger keeps them: which one applies, what a call costs at it, and files to import them from. Pure."""
+
+from __future__ import annotations
+
+from .checks import check_file, check_rows
+from .costs import cost_of
+from .files import PriceFile, parse_price_file
+from .matching import PriceBook
+from .merging import Merge, merge
+from .rows import PriceRow
+
+__all__ = [
+    "Merge",
+    "PriceBook",
+    "PriceFile",
+    "PriceRow",
+    "check_file",
+    "check_rows",
+    "cost_of",
+    "merge",
+    "parse_price_file",
+]
