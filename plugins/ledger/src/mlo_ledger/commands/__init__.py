@@ -1,0 +1,1 @@
+"""The commands ``mlo usage``, ``mlo prices`` and ``mlo ledger``."""
