@@ -19,6 +19,7 @@ from xml.etree import ElementTree as ET
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 JUNIT = ROOT / ".dev" / "junit.xml"
+TOOLS = ROOT / ".dev" / "tools"
 
 Command = tuple[str | Path, ...]
 
@@ -137,11 +138,45 @@ def provide_git() -> None:
     """Have git, which several checks ask for the repository's own files: as root with apt, install it."""
     if shutil.which("git") is None and os.geteuid() == 0 and shutil.which("apt-get"):
         print("── git is missing: installing it with apt-get", flush=True)
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for step in (("update",), ("install", "--yes", "--no-install-recommends", "git")):
-            subprocess.run(("apt-get", "--quiet=2", *step), env=quiet, stdout=subprocess.DEVNULL, check=True)
+        apt("update")
+        apt("install", "--yes", "--no-install-recommends", "git")
     if shutil.which("git") is None:
         sys.exit("./dev test: git is missing, and the checks need it (Debian: apt install git)")
+
+
+def provide_prometheus() -> None:
+    """Have a Prometheus server, which tests start on a port of their own; without one they say that they could not run.
+
+    The programs are taken out of Debian's package instead of installing it: that would make it a service of the
+    machine, with a user and a database.
+    """
+    if shutil.which("promtool") or (TOOLS / "usr" / "bin" / "promtool").exists():
+        return
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        return
+    print("── Prometheus is missing: unpacking Debian's package into .dev/tools", flush=True)
+    TOOLS.mkdir(parents=True, exist_ok=True)
+    try:
+        if not fetch_prometheus() and os.geteuid() == 0:
+            apt("update")
+            fetch_prometheus()
+        for package in TOOLS.glob("prometheus_*.deb"):
+            subprocess.run(("dpkg-deb", "--extract", package, TOOLS), check=True)
+            package.unlink()
+    except subprocess.CalledProcessError as error:
+        print(f"./dev test: no Prometheus: {error}", file=sys.stderr)
+
+
+def fetch_prometheus() -> bool:
+    """Download the package; no if apt does not know it, or only a version that is gone from the mirror."""
+    command = ("apt-get", "--quiet=2", "download", "prometheus")
+    return subprocess.run(command, cwd=TOOLS, capture_output=True, check=False).returncode == 0
+
+
+def apt(*arguments: str) -> None:
+    """Run apt-get without its questions."""
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(("apt-get", "--quiet=2", *arguments), env=quiet, stdout=subprocess.DEVNULL, check=True)
 
 
 def main(arguments: list[str]) -> int:
@@ -153,6 +188,8 @@ def main(arguments: list[str]) -> int:
         print(f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(STAGES)}", file=sys.stderr)
         return 2
     provide_git()
+    if not arguments or "unit" in arguments:
+        provide_prometheus()
     JUNIT.unlink(missing_ok=True)
     results = run_all([stage for stage in STAGES if not arguments or stage in arguments])
     print()
