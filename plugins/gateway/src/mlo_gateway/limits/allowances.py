@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import Attribute, field, frozen
 
-from ..contracts import Principal
+from mlo_gateway.contracts import Principal
 
 __all__ = ["Allowance", "allowances_of"]
 

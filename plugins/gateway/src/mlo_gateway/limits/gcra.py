@@ -4,8 +4,8 @@ A scope has a *level*, which each request raises by its cost and time lowers eve
 stays within the burst. Both readings of the algorithm, this one and the one by theoretical arrival times, admit the
 same requests; this one adds and subtracts integers only, so that waiting times are exact, in Python as in Lua.
 
-The unit of a level is a token times a microsecond: a cost of one weighs ``PERIOD``, and each microsecond takes ``limit``
-away. All numbers stay below 2**53, where Lua's numbers cease to be whole.
+The unit of a level is a token times a microsecond: a cost of one weighs ``PERIOD``, and each microsecond takes
+``limit`` away. All numbers stay below 2**53, where Lua's numbers cease to be whole.
 """
 
 from __future__ import annotations
@@ -40,7 +40,11 @@ FRESH = Level(0, 0)
 
 
 def level_at(state: Level, rate: Rate, now: int) -> int:
-    """The level at the time ``now``. A clock that went back stands still: it neither admits more nor locks out."""
+    """The level at the time ``now``.
+
+    Over a step back of the clock the level stays as it is. Whoever keeps the state notes the new time even when
+    nothing is taken: else nobody would get in until the clock has caught up.
+    """
     elapsed = now - state.at
     if elapsed <= 0:
         return state.level
