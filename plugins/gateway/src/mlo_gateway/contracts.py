@@ -40,8 +40,9 @@ class GatewayError(Exception):
     """A request that ends with an error of ours, in OpenAI's shape.
 
     ``status`` is the HTTP status, ``code`` the machine-readable word, ``type`` OpenAI's class of errors (such as
-    ``invalid_request_error``), ``param`` the field of the request that it is about, ``retry_after`` seconds, ``details``
-    further machine-readable facts (a scope, a time of reset). Nothing in it may be secret: all of it is sent.
+    ``invalid_request_error``), ``param`` the field of the request that it is about, ``retry_after`` seconds,
+    ``details`` further machine-readable facts (a scope, a time of reset; ``retryable = False`` asks clients not to try
+    again). Nothing in it may be secret: all of it is sent.
     """
 
     def __init__(

@@ -1,0 +1,34 @@
+"""Which endpoint answers at which path."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from mlo_gateway.contracts import GatewayError
+from mlo_gateway.data.chat import chat_completions
+from mlo_gateway.data.incoming import Incoming
+
+__all__ = ["Endpoint", "endpoint_of"]
+
+Endpoint: TypeAlias = Callable[[Incoming], Awaitable[None]]
+
+_ENDPOINTS: dict[str, dict[str, Endpoint]] = {
+    "/v1/chat/completions": {"POST": chat_completions},
+}
+
+
+def endpoint_of(method: str, path: str) -> Endpoint:
+    """The endpoint for a request.
+
+    Raises:
+        GatewayError: 404 or 405.
+    """
+    methods = _ENDPOINTS.get(path)
+    if methods is None:
+        raise GatewayError(404, "not_found", "invalid_request_error", f"Invalid URL ({method} {path[:100]}).")
+    endpoint = methods.get(method)
+    if endpoint is None:
+        message = f"Not allowed to {method} on {path}; try {', '.join(methods)}."
+        raise GatewayError(405, "method_not_allowed", "invalid_request_error", message)
+    return endpoint

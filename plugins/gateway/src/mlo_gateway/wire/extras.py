@@ -1,0 +1,62 @@
+"""What becomes of the fields of a request that have no place in the kernel's requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import frozen
+
+from mlo_gateway.config import UnknownParameters
+
+from .fields import surplus, unknown_parameter, unsupported
+
+__all__ = ["Fields"]
+
+_HARMLESS = (None, False, [], {}, "")
+
+
+@frozen(kw_only=True)
+class Fields:
+    """The fields of one endpoint.
+
+    ``mapped`` become part of the kernel's request. ``idle`` change nothing about an answer (a hint for a cache, whose
+    end user it is), and are not sent on. ``special`` OpenAI knows, but only a server that speaks the same language can
+    serve: each has a test of whether a value asks for what every server does anyway.
+    """
+
+    mapped: frozenset[str]
+    idle: frozenset[str] = frozenset()
+    special: Mapping[str, Callable[[Any], bool]]
+
+    def check(self, body: Mapping[str, Any], policy: UnknownParameters) -> None:
+        """Refuse what nobody knows, if that is the policy.
+
+        Raises:
+            GatewayError: 400, naming the field.
+        """
+        if policy != "refuse":
+            return
+        known = self.mapped | self.idle | self.special.keys()
+        for name in surplus(body, known):
+            raise unknown_parameter(name, known)
+
+    def sent_on(self, body: Mapping[str, Any], policy: UnknownParameters) -> dict[str, Any]:
+        """What a provider of another language is sent besides.
+
+        Raises:
+            GatewayError: 400, for a field that asks for something special, unless the policy lets it pass.
+        """
+        rest = surplus(body, self.mapped | self.idle)
+        if not rest or policy == "drop":
+            return {}
+        extra = {}
+        for name in rest:
+            value = body[name]
+            common = self.special.get(name)
+            if common is not None and (value in _HARMLESS or common(value)):
+                continue
+            if common is not None and policy == "refuse":
+                raise unsupported(name, f"'{name}' = {value!r:.40} is not supported by this model here.")
+            extra[name] = value
+        return extra
