@@ -12,6 +12,7 @@ from ._instances import TargetState, is_ill
 from .api import CallContext, Provider
 from .errors import InvalidRequest, Overloaded, ProviderError
 from .records import AttemptFailed, AttemptFinished, AttemptStarted, FirstEvent
+from .relay import RelaySummary
 from .responses import ChatResponse, Embeddings, Usage
 from .routing import Outcome, Request
 
@@ -60,7 +61,7 @@ class Attempt:
                     call_id=call.call_id,
                     attempt=self.number,
                     target=state.target.name,
-                    model=call.request.model or state.model,
+                    model=self.model(),
                     provider=state.instance.name,
                     plugin=state.plugin,
                     price=self.price,
@@ -104,10 +105,13 @@ class Attempt:
             metadata=call.request.metadata,
         )
 
+    def model(self) -> str | None:
+        """Which model to ask for: the call's, else the target's."""
+        return self.call.request.model or self.state.model
+
     def request(self) -> Request:
         """What to ask: the call's request, for the target's model unless it names one itself."""
-        request = self.call.request
-        model = request.model or self.state.model
+        request, model = self.call.request, self.model()
         return request if model == request.model else attrs.evolve(request, model=model)
 
     def priced(self, usage: Usage) -> Usage:
@@ -142,7 +146,7 @@ class Attempt:
         self.finish(answer)
         return answer
 
-    def finish(self, answer: ChatResponse | Embeddings) -> None:
+    def finish(self, answer: ChatResponse | Embeddings | RelaySummary) -> None:
         """It succeeded."""
         if not self._end():
             return
@@ -158,12 +162,12 @@ class Attempt:
                     elapsed=monotonic() - self.started,
                     model=answer.model,
                     usage=answer.usage,
-                    finish_reason=None if chat is None else chat.finish_reason,
+                    finish_reason=None if isinstance(answer, Embeddings) else answer.finish_reason,
                     request_id=answer.request_id,
                     response=chat if emitter.capture else None,
                     queued=self.queued,
                     first_event=self.first_event,
-                    characters=0 if chat is None else chat.characters,
+                    characters=0 if isinstance(answer, Embeddings) else answer.characters,
                 )
             )
 

@@ -11,13 +11,23 @@ from typing import Protocol, TypeAlias, TypeVar, cast
 import anyio
 
 from ._attempt import Attempt
-from .api import Embedder
+from .api import Embedder, Provider
 from .errors import AnswerRejected, MloError, PluginFault, ProtocolViolated, Unsupported
 from .events import Event, Fold, Started, UsageReported
 from .requests import ChatRequest, EmbeddingRequest
 from .responses import ChatResponse, Embeddings
 
-__all__ = ["EMBED", "GENERATE", "OPEN_STREAM", "Accept", "Operation", "Source", "close_source"]
+__all__ = [
+    "EMBED",
+    "GENERATE",
+    "OPEN_STREAM",
+    "Accept",
+    "Closable",
+    "Operation",
+    "Source",
+    "close_source",
+    "wrong_result",
+]
 
 T = TypeVar("T")
 
@@ -41,10 +51,13 @@ class Operation(Protocol[T]):
 
 class _Generate:
     async def perform(self, attempt: Attempt, accept: Accept) -> ChatResponse:
-        provider = await attempt.enter()
+        return await self.ask(await attempt.enter(), attempt, accept)
+
+    async def ask(self, provider: Provider, attempt: Attempt, accept: Accept) -> ChatResponse:
+        """The attempt itself, once ``provider`` is there."""
         response = await provider.generate(cast("ChatRequest", attempt.request()), attempt.context())
         if not isinstance(response, ChatResponse):
-            raise _wrong("generate", response, "a ChatResponse")
+            raise wrong_result("generate", response, "a ChatResponse")
         response = attempt.succeed(response)
         _judge(response, accept)
         return response
@@ -64,7 +77,7 @@ class _Embed:
             raise Unsupported("makes no embeddings: name a target that does")
         embeddings = await provider.embed(cast("EmbeddingRequest", attempt.request()), attempt.context())
         if not isinstance(embeddings, Embeddings):
-            raise _wrong("embed", embeddings, "Embeddings")
+            raise wrong_result("embed", embeddings, "Embeddings")
         return attempt.succeed(embeddings)
 
     async def discard(self, result: Embeddings) -> None:
@@ -91,11 +104,14 @@ class Source:
 
 class _OpenStream:
     async def perform(self, attempt: Attempt, accept: Accept) -> Source:
-        provider = await attempt.enter()
+        return await self.ask(await attempt.enter(), attempt, accept)
+
+    async def ask(self, provider: Provider, attempt: Attempt, accept: Accept) -> Source:
+        """The attempt itself, once ``provider`` is there."""
         chat = cast("ChatRequest", attempt.request())
         generator = provider.generate_stream(chat, attempt.context())
         if not isinstance(generator, AsyncGenerator):
-            raise _wrong("generate_stream", generator, "an asynchronous generator")
+            raise wrong_result("generate_stream", generator, "an asynchronous generator")
         try:
             if accept is not None:
                 return await self._hold_back(attempt, generator, accept)
@@ -152,14 +168,22 @@ def _judge(response: ChatResponse, accept: Accept) -> None:
         raise AnswerRejected("the strategy did not accept the answer", response=response)
 
 
-def _wrong(method: str, result: object, wanted: str) -> PluginFault:
+def wrong_result(method: str, result: object, wanted: str) -> PluginFault:
+    """The error for a provider whose method gave something else than promised."""
     if iscoroutine(result):
         result.close()  # Python would complain that nobody awaited it
     return PluginFault(f"{method}() gave {type(result).__name__} instead of {wanted} (a bug in the plugin)")
 
 
-async def close_source(generator: AsyncGenerator[Event, None], target: str) -> None:
-    """Close a provider's generator even while being cancelled, but do not wait for it for ever.
+class Closable(Protocol):
+    """A provider's stream."""
+
+    async def aclose(self) -> None:
+        """Hang up."""
+
+
+async def close_source(generator: Closable, target: str) -> None:
+    """Close a provider's stream even while being cancelled, but do not wait for it for ever.
 
     The fate of the answer is settled by now: a failure to hang up does not change it.
     """

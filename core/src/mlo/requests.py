@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeAlias, TypedDict
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from .messages import FileRef, Image, Message, ToolChoice, ToolDef
 from .models import Capability
@@ -108,6 +108,29 @@ class ChatRequest:
             return cls(messages=(prompt,))
         return cls(messages=tuple(prompt))
 
+    @staticmethod
+    def deferred(
+        build: Callable[[], ChatRequest],
+        *,
+        needs: frozenset[Capability],
+        model: str | None = None,
+        sampling: Sampling | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> ChatRequest:
+        """A request of which only these parts are there; ``build`` makes the rest when somebody first asks for it.
+
+        For programs that may need no more of it, such as a gateway whose target takes the client's own bytes. An error
+        of ``build`` is raised to who asked.
+        """
+        request = _Deferred.__new__(_Deferred)
+        put = object.__setattr__
+        put(request, "_build", build)
+        put(request, "_needs", needs)
+        put(request, "model", model)
+        put(request, "sampling", _NO_SAMPLING if sampling is None else sampling)
+        put(request, "metadata", {} if metadata is None else metadata)
+        return request
+
     def needs(self) -> frozenset[Capability]:
         """The capabilities without which a target cannot serve this request."""
         found = {Capability.CHAT}
@@ -128,6 +151,38 @@ class ChatRequest:
         return frozenset(found) if len(found) > 1 else _CHAT_ONLY
 
 
+class _Deferred(ChatRequest):
+    """A request whose slots are filled on demand. What is derived from it (``attrs.evolve``) is whole."""
+
+    __slots__ = ("_build", "_needs")
+    _build: Callable[[], ChatRequest]
+    _needs: frozenset[Capability]
+
+    def __getattr__(self, name: str) -> Any:
+        """Called by Python for a slot that is empty still."""
+        if name not in _FIELDS:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+        whole = self._build()
+        for field_name in _LATE:
+            object.__setattr__(self, field_name, getattr(whole, field_name))
+        return getattr(self, name)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ChatRequest):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in _FIELDS)
+
+    __hash__ = ChatRequest.__hash__
+
+    def needs(self) -> frozenset[Capability]:
+        """The capabilities that whoever deferred it has named, and those of what was put in later."""
+        known: frozenset[Capability] | None = getattr(self, "_needs", None)
+        return super().needs() if known is None else known
+
+
+_FIELDS = frozenset(attribute.name for attribute in fields(ChatRequest))
+_NO_SAMPLING = Sampling()
+_LATE = _FIELDS - {"model", "sampling", "metadata"}
 _CHAT_ONLY = frozenset({Capability.CHAT})
 Prompt: TypeAlias = str | Message | Iterable[Message] | ChatRequest
 

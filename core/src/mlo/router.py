@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup
 from . import _running
 from ._asking import abilities_of, component_of, deadline_of, plan_of, request_of
 from ._components import ComponentHost
+from ._composing import new_provider, new_route
 from ._config import load_settings
 from ._inquiries import healths_of, models_of
 from ._instances import Resolved, given
@@ -24,6 +25,8 @@ from ._wiring import Wiring, unknown
 from .api import Observer, Provider, Strategy
 from .errors import ConfigError, MloError
 from .models import Capability, ModelInfo
+from .relay import RelayRequest
+from .relayed import RelayCall
 from .requests import EmbeddingRequest, Prompt, RequestFields
 from .responses import ChatResponse, Embeddings, Health
 from .settings import ComponentSettings, ProviderSettings, RouteSettings, Settings
@@ -163,27 +166,19 @@ class Router:
         Raises:
             ConfigError: when the name is taken or wrong. Wrong options are found when the provider is first used.
         """
-        path = f"providers.{name}"
-        if name in self._settings.providers:
-            raise ConfigError(path, "there is a provider of that name already", hint="choose another name")
-        if not name or ":" in name:
-            raise ConfigError(path, "a provider's name must not be empty nor contain a colon")
-        if name == "route":
-            raise ConfigError(path, "this name is reserved for targets such as route:NAME", hint="choose another name")
-        if concurrency is not None and concurrency < 0:
-            raise ConfigError(f"{path}.concurrency", "the number is negative", hint="0 means no limit")
-        if provider is not None:
-            kinds = frozenset(capabilities) if capabilities is not None else abilities_of(provider)
-            self._given[name] = given(provider, kinds, concurrency)
-        settings = ProviderSettings(
-            use=use or name,
+        settings = new_provider(
+            self._settings,
+            name,
+            use=use,
             options=options,
-            path=path,
-            auth=None if auth is None else component_of(auth, f"{path}.auth"),
+            auth=auth,
             concurrency=concurrency,
-            capabilities=None if capabilities is None else frozenset(capabilities),
-            labels=labels or {},
+            capabilities=capabilities,
+            labels=labels,
         )
+        if provider is not None:
+            kinds = abilities_of(provider) if settings.capabilities is None else settings.capabilities
+            self._given[name] = given(provider, kinds, concurrency)
         self._change(providers={**self._settings.providers, name: settings})
 
     def add_route(
@@ -199,19 +194,13 @@ class Router:
         Raises:
             ConfigError: when the name is taken, or a target is unknown, twice there, or has an empty model.
         """
-        path = f"routes.{name}"
-        if name in self._settings.routes:
-            raise ConfigError(path, "there is a route of that name already", hint="choose another name")
+        path = f"routes.{name}.strategy"
         chosen = (
-            component_of(strategy, f"{path}.strategy")
+            component_of(strategy, path)
             if isinstance(strategy, Mapping)
-            else self._strategy_settings(strategy, path)
+            else self._strategy_settings(strategy, f"routes.{name}")
         )
-        route = RouteSettings(targets=targets, strategy=chosen, path=path, **limits)
-        for target in route.targets:
-            self._check_target(target, path)
-        if len(set(route.targets)) < len(route.targets):
-            raise ConfigError(f"{path}.targets", "a target is listed twice", hint="name each target once")
+        route = new_route(self._settings, name, targets, chosen, limits)
         self._change(routes={**self._settings.routes, name: route})
 
     def register(self, plugin: object) -> None:
@@ -301,6 +290,24 @@ class Router:
         _, model_there = plan_of(self._running().wiring, route, target)
         return Stream(begin, request_of(prompt, model or model_there, fields))
 
+    def relay(
+        self,
+        request: RelayRequest,
+        *,
+        route: str | None = None,
+        target: str | None = None,
+        deadline: float | None = None,
+    ) -> RelayCall:
+        """Ask with a client's own bytes; for gateways. See :class:`~mlo.relayed.RelayCall`.
+
+        ``request.chat.model`` overrides the target's model. Errors are raised on entering and while reading.
+        """
+        wiring = self._running().wiring
+        plan, model = plan_of(wiring, route, target)
+        if model is not None and request.chat.model is None:
+            request = attrs.evolve(request, chat=attrs.evolve(request.chat, model=model))
+        return RelayCall(wiring, plan, request, deadline_of(plan, deadline))
+
     async def embed(
         self,
         texts: str | Iterable[str] | EmbeddingRequest,
@@ -374,17 +381,6 @@ class Router:
         self._settings = attrs.evolve(self._settings, **changes)
         if self._kernel is not None:
             self._kernel.extend(self._with_default(self._settings))
-
-    def _check_target(self, target: str, path: str) -> None:
-        if target.startswith("route:"):
-            known, name, what = self.routes.keys(), target.removeprefix("route:"), "route"
-        else:
-            known, name, what = self._settings.providers.keys(), target.partition(":")[0], "provider"
-        if name not in known:
-            raise unknown(f"{path}.targets", what, name, known)
-        if target.endswith(":"):
-            reason = f"the target {target!r} names no model after the colon"
-            raise ConfigError(f"{path}.targets", reason, hint="INSTANCE or INSTANCE:MODEL")
 
     def _strategy_settings(self, strategy: str | Strategy, path: str) -> ComponentSettings:
         if isinstance(strategy, str):

@@ -7,7 +7,7 @@ import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 import anyio
 import anyio.lowlevel
@@ -16,7 +16,7 @@ import attrs
 from ._attempt import Attempt
 from ._call import Call, Status
 from ._executor import execute
-from ._operations import OPEN_STREAM, close_source
+from ._operations import OPEN_STREAM, Source, close_source
 from .errors import CallCancelled, DeadlineExceeded, MloError, ProviderError, StreamInterrupted
 from .events import Event, Finished, Fold, UsageReported
 from .records import EventSeen
@@ -69,6 +69,16 @@ class Stream:
         self._done = False
         self._tells_events = False
         self._deadline = math.inf
+
+    @classmethod
+    def committed(cls, call: Call, wiring: Wiring, source: Source) -> Self:
+        """A stream whose source has been chosen already. For the kernel."""
+        stream = cls(lambda: (wiring, call.plan, call.deadline), cast("ChatRequest", call.request))
+        stream._call, stream._wiring = call, wiring
+        stream._attempt, stream._generator, stream._events = source.attempt, source.generator, source.events
+        stream._tells_events = EventSeen in call.emitter.table
+        stream._deadline = math.inf if call.deadline is None else call.deadline
+        return stream
 
     @property
     def call_id(self) -> str | None:

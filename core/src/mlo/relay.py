@@ -1,0 +1,153 @@
+"""Passing a client's bytes on to a provider that speaks the client's wire, and its answer's bytes back.
+
+A :class:`RelayRequest` holds what a client sent in two forms: its bytes, for a target that can take them as they are,
+and a chat request for every other one. Which of the two a call needs is settled at each attempt; routes, limits,
+circuit breakers and accounting are the same for both.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from attrs import evolve, field, frozen
+
+from .responses import FinishReason, Usage
+
+if TYPE_CHECKING:
+    from .api import CallContext
+    from .requests import ChatRequest
+
+__all__ = ["Relay", "RelayRequest", "RelaySource", "RelaySummary", "Relayed"]
+
+_MODEL = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*"(?:[^"\\]|\\.)*"')
+_OPENING = re.compile(rb"[ \t\r\n]*\{")
+
+
+def _compact(document: object) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@frozen(kw_only=True)
+class RelayRequest:
+    """A client's request as it came.
+
+    ``wire`` names the protocol, such as ``openai.chat``. ``raw`` is the body, a JSON object, and ``document`` the same
+    parsed; ``chat`` is what it means (see :meth:`mlo.requests.ChatRequest.deferred`). ``stream`` says whether the
+    client wants the answer as it is written, ``wants_usage`` whether it asked for token counts in the stream: if not,
+    those that only accounting wants are kept from it. ``encode`` writes a changed document.
+    """
+
+    wire: str
+    raw: bytes = field(repr=lambda raw: f"<{len(raw)} bytes>")
+    document: Mapping[str, Any] = field(repr=False)
+    chat: ChatRequest = field(repr=False)
+    stream: bool = False
+    wants_usage: bool = False
+    encode: Callable[[Any], bytes] = field(default=_compact, repr=False)
+
+    def body(self, changes: Mapping[str, Any]) -> bytes:
+        """The body with these fields in place of the client's: every other byte as it came, where that can be."""
+        document = self.document
+        changed = {key: value for key, value in changes.items() if key not in document or document[key] != value}
+        if not changed:
+            return self.raw
+        return self._spliced(changed) or self.encode({**document, **changed})
+
+    def _spliced(self, changed: dict[str, Any]) -> bytes | None:
+        """The bytes with a new model and further fields in front; ``None`` where only a parser can tell the places.
+
+        Without a ``\\\\u`` a key cannot hide, and ``"model"`` that is there once is the one that the parser has found.
+        """
+        raw = self.raw
+        opening = _OPENING.match(raw)
+        added = {key: value for key, value in changed.items() if key not in self.document}
+        replaced = changed.keys() - added.keys()
+        if opening is None or not self.document or b"\\u" in raw or not replaced <= {"model"}:
+            return None
+        if replaced:
+            found = _MODEL.search(raw)
+            if found is None or raw.count(b'"model"') != 1:
+                return None
+            raw = b"".join((raw[: found.start()], self.encode({"model": changed["model"]})[1:-1], raw[found.end() :]))
+        if added:
+            start = opening.end()
+            raw = b"".join((raw[:start], self.encode(added)[1:-1], b",", raw[start:]))
+        return raw
+
+
+@frozen(kw_only=True)
+class RelaySummary:
+    """What accounting needs to know of an answer that was passed on; what is not cheap to know is ``None``.
+
+    ``characters`` is how much text the model wrote, as far as it was counted.
+    """
+
+    usage: Usage = Usage()
+    finish_reason: FinishReason | None = None
+    model: str | None = None
+    request_id: str | None = None
+    characters: int = 0
+
+
+@frozen(kw_only=True)
+class Relayed:
+    """A whole answer as the server sent it."""
+
+    body: bytes = field(repr=lambda body: f"<{len(body)} bytes>")
+    content_type: str = "application/json"
+    status: int = 200
+    summary: RelaySummary = RelaySummary()
+
+    def with_usage(self, usage: Usage) -> Relayed:
+        """The same with other counts."""
+        return evolve(self, summary=evolve(self.summary, usage=usage))
+
+
+class RelaySource(Protocol):
+    """A streamed answer as the server sends it. One reader; no cancel scope is open between two calls."""
+
+    @property
+    def content_type(self) -> str:
+        """The media type of the stream."""
+
+    async def receive(self) -> bytes:
+        """The next bytes for the client, whole frames if the wire has frames; none at the end.
+
+        Raises:
+            ProviderError: when the stream breaks, or ends before the answer does.
+        """
+
+    def summary(self) -> RelaySummary:
+        """What is known so far; everything once :meth:`receive` has come to the end."""
+
+    async def aclose(self) -> None:
+        """Hang up. May be called at any time, and again."""
+
+
+@runtime_checkable
+class Relay(Protocol):
+    """A provider that can also pass a client's bytes on. ``relays`` are the wires that it speaks itself.
+
+    ``model`` is the model to ask for, ``None`` for the provider's own; the client's is not to be believed.
+    """
+
+    @property
+    def relays(self) -> frozenset[str]:
+        """Names of wires, such as ``openai.chat``."""
+
+    async def relay(self, request: RelayRequest, model: str | None, ctx: CallContext, /) -> Relayed:
+        """The whole answer.
+
+        Raises:
+            ProviderError: one of its leaves, as ``generate`` does.
+        """
+
+    async def relay_stream(self, request: RelayRequest, model: str | None, ctx: CallContext, /) -> RelaySource:
+        """The answer as it comes, once the server has accepted the request.
+
+        Raises:
+            ProviderError: one of its leaves, as ``generate_stream`` does before its first event.
+        """
