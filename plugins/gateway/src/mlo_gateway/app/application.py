@@ -12,6 +12,7 @@ from anyio.abc import TaskStatus
 from mlo.errors import MloError
 from mlo_gateway.contracts import Gateway, GatewayError
 from mlo_gateway.data.incoming import Incoming
+from mlo_gateway.data.model_lists import ModelLists
 from mlo_gateway.data.names import Names
 from mlo_gateway.translate.failures import failure_of
 
@@ -45,6 +46,7 @@ class GatewayApp:
         self._control = control
         self._names = Names(gateway.router.settings, gateway.config.aliases)
         self._named = gateway.router.settings
+        self._models = ModelLists()
         self.watch = Watch(gateway.config.data)
 
     @property
@@ -107,7 +109,7 @@ class GatewayApp:
             endpoint = endpoint_of(exchange.method, path)
             if self._gateway.router.settings is not self._named:
                 self.use(self._gateway)
-            incoming = await Incoming.of(self._gateway, self._names, exchange)
+            incoming = await Incoming.of(self._gateway, self._names, self._models, exchange)
             await endpoint(incoming)
         except GatewayError as error:
             await _fail(exchange, error)

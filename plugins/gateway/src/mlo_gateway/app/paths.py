@@ -7,7 +7,10 @@ from typing import TypeAlias
 
 from mlo_gateway.contracts import GatewayError
 from mlo_gateway.data.chat import chat_completions
+from mlo_gateway.data.embeddings import embeddings
 from mlo_gateway.data.incoming import Incoming
+from mlo_gateway.data.models import list_models, show_model
+from mlo_gateway.data.responses import create_response
 
 __all__ = ["Endpoint", "endpoint_of"]
 
@@ -15,6 +18,12 @@ Endpoint: TypeAlias = Callable[[Incoming], Awaitable[None]]
 
 _ENDPOINTS: dict[str, dict[str, Endpoint]] = {
     "/v1/chat/completions": {"POST": chat_completions},
+    "/v1/embeddings": {"POST": embeddings},
+    "/v1/models": {"GET": list_models},
+    "/v1/responses": {"POST": create_response},
+}
+_BELOW: dict[str, dict[str, Endpoint]] = {
+    "/v1/models/": {"GET": show_model},
 }
 
 
@@ -24,7 +33,7 @@ def endpoint_of(method: str, path: str) -> Endpoint:
     Raises:
         GatewayError: 404 or 405.
     """
-    methods = _ENDPOINTS.get(path)
+    methods = _ENDPOINTS.get(path) or next((found for above, found in _BELOW.items() if path.startswith(above)), None)
     if methods is None:
         raise GatewayError(404, "not_found", "invalid_request_error", f"Invalid URL ({method} {path[:100]}).")
     endpoint = methods.get(method)

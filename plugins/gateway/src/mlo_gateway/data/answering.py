@@ -18,7 +18,7 @@ from .estimates import chat_tokens
 from .incoming import Incoming
 from .names import Destination
 
-__all__ = ["EVENT_STREAM", "EventWriter", "answer_in_pieces", "answer_whole"]
+__all__ = ["EVENT_STREAM", "EventWriter", "answer_in_pieces", "answer_whole", "told"]
 
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
 
@@ -51,7 +51,7 @@ async def answer_whole(
     finally:
         ticket.leave(tokens)
     call = response.call
-    headers = [*ticket.headers] if call is None else [*_told(call.call_id, call.target), *ticket.headers]
+    headers = [*ticket.headers] if call is None else [*told(call.call_id, call.target), *ticket.headers]
     await incoming.exchange.respond(200, encode(response), headers)
 
 
@@ -92,7 +92,7 @@ async def _send(
     first = await anext(stream)  # what fails before it is an ordinary error, with a status of its own
     writer = writer_of(stream.call_id or "", first.model if isinstance(first, Started) else None)
     exchange.fail = writer.fail
-    await exchange.begin(200, EVENT_STREAM, [*_told(stream.call_id or "", stream.target or ""), *ticket.headers])
+    await exchange.begin(200, EVENT_STREAM, [*told(stream.call_id or "", stream.target or ""), *ticket.headers])
     event: Event = first
     while True:
         data = writer.write(event)
@@ -108,6 +108,6 @@ async def _send(
             return
 
 
-def _told(call_id: str, target: str) -> list[Header]:
+def told(call_id: str, target: str) -> list[Header]:
     """Headers that say which call this was, for the ledger and the log, and who answered."""
     return [(b"x-mlo-call-id", call_id.encode()), (b"x-mlo-target", target.encode("ascii", "backslashreplace"))]

@@ -12,6 +12,7 @@ from mlo_gateway.config import DataConfig
 from mlo_gateway.contracts import Gateway, GatewayError, Principal, Ticket
 from mlo_gateway.wire.fields import Json, invalid, missing, object_of, parsed, string
 
+from .model_lists import ModelLists
 from .names import Destination, Names
 
 __all__ = ["RESERVED", "Incoming"]
@@ -28,18 +29,21 @@ _JSON = b"application/json"
 class Incoming:
     """A request that has been authenticated."""
 
-    __slots__ = ("config", "exchange", "gateway", "names", "principal", "router")
+    __slots__ = ("config", "exchange", "gateway", "models", "names", "principal", "router")
 
-    def __init__(self, gateway: Gateway, names: Names, exchange: Exchange, principal: Principal) -> None:
+    def __init__(
+        self, gateway: Gateway, names: Names, models: ModelLists, exchange: Exchange, principal: Principal
+    ) -> None:
         self.gateway = gateway
         self.config: DataConfig = gateway.config.data
         self.router: Router = gateway.router
         self.names = names
+        self.models = models
         self.exchange = exchange
         self.principal = principal
 
     @classmethod
-    async def of(cls, gateway: Gateway, names: Names, exchange: Exchange) -> Incoming:
+    async def of(cls, gateway: Gateway, names: Names, models: ModelLists, exchange: Exchange) -> Incoming:
         """Find out who sends it.
 
         Raises:
@@ -47,7 +51,7 @@ class Incoming:
         """
         found = gateway.authenticator.authenticate(exchange.headers.get(b"authorization"))
         principal = found if isinstance(found, Principal) else await found
-        return cls(gateway, names, exchange, principal)
+        return cls(gateway, names, models, exchange, principal)
 
     async def json(self) -> Json:
         """The body, which must be a JSON object.
