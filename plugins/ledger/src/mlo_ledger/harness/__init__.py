@@ -1,0 +1,1 @@
+"""What alembic runs for migrations of any package: its `env.py`."""
