@@ -7,6 +7,11 @@ from typing import Any, Literal, TypeAlias
 
 from attrs import Attribute, field, frozen
 
+from mlo.secret import Secret
+
+from .limits.config import AdmissionConfig, LimitsConfig
+from .serving.config import ServeConfig
+
 __all__ = ["DataConfig", "GatewayConfig", "UnknownParameters"]
 
 UnknownParameters: TypeAlias = Literal["refuse", "pass", "drop"]
@@ -43,9 +48,15 @@ class GatewayConfig:
     """``[gateway]``.
 
     ``auth`` is ``keys``, or ``off`` for a gateway that nobody but this machine can reach. ``aliases`` are further names
-    of models: each stands for an instance, ``instance/model`` or a route.
+    of models: each stands for an instance, ``instance/model`` or a route. ``folder`` is where the gateway keeps what
+    it writes, ``database`` the URL of accounts and ledger; see :mod:`mlo_gateway.serving.places` for the defaults.
     """
 
     auth: Literal["keys", "off"] = "keys"
     aliases: Mapping[str, str] = field(factory=dict)
+    folder: str | None = None
+    database: Secret | None = None
     data: DataConfig = DataConfig()
+    limits: LimitsConfig = LimitsConfig()
+    admission: AdmissionConfig = AdmissionConfig()
+    serve: ServeConfig = ServeConfig()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import Attribute, field, frozen
 
-from mlo_gateway.contracts import Principal
+if TYPE_CHECKING:  # the configuration holds values of this package, and contracts the configuration
+    from mlo_gateway.contracts import Principal
 
 __all__ = ["Allowance", "allowances_of"]
 

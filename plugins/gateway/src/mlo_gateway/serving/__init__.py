@@ -1,0 +1,1 @@
+"""The running gateway: sockets, workers, health, draining and reloading."""

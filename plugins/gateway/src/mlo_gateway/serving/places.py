@@ -1,0 +1,40 @@
+"""Where the gateway keeps what it writes: asked by ``mlo serve`` and by the commands that work on its database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlo.secret import Secret
+from mlo.settings import Settings
+from mlo_gateway.config import GatewayConfig
+
+__all__ = ["DATABASE", "data_folder", "database_url"]
+
+DATABASE = "mlo.db"
+"""The SQLite file of accounts and ledger in the data folder, where no other database is configured."""
+
+_FOLDER = "mlo-data"
+
+
+def data_folder(settings: Settings, config: GatewayConfig, environ: Mapping[str, str] | None = None) -> Path:
+    """The folder of the gateway's files, which need not exist.
+
+    It is ``folder`` of ``[gateway]``, else what systemd sets aside (``$STATE_DIRECTORY``), else ``mlo-data``. Relative
+    paths are relative to the configuration file; without a file, to the working directory.
+    """
+    environ = os.environ if environ is None else environ
+    base = Path.cwd() if settings.source is None else Path(settings.source).absolute().parent
+    if config.folder is not None:
+        return base / Path(config.folder).expanduser()
+    if given := environ.get("STATE_DIRECTORY", "").partition(":")[0]:
+        return Path(given)
+    return base / _FOLDER
+
+
+def database_url(settings: Settings, config: GatewayConfig, environ: Mapping[str, str] | None = None) -> Secret:
+    """The URL of accounts and ledger: ``database`` of ``[gateway]``, else a SQLite file in the data folder."""
+    if config.database is not None:
+        return config.database
+    return Secret(f"sqlite:///{data_folder(settings, config, environ) / DATABASE}")
