@@ -17,6 +17,7 @@ import anyio.lowlevel
 from anyio.abc import TaskGroup, TaskStatus
 
 from .errors import ConfigError, MloError, PluginFault
+from .tracing import NO_HEADERS, outgoing
 
 __all__ = ["Component", "ComponentHost"]
 
@@ -65,6 +66,7 @@ class Component(Generic[T]):
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
         """Hold the component open until :meth:`close`; this is the body of its task."""
+        outgoing.set(NO_HEADERS)  # it outlives the attempt that opens it, and so does what it starts
         stop, closed = anyio.Event(), anyio.Event()
         try:
             with anyio.CancelScope() as scope:

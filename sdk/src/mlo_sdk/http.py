@@ -8,7 +8,8 @@
                                  └── 401, once ───────────┘─ else ─► ErrorTable ─► ProviderError
 
 Nothing here retries (the kernel does), except that a request whose credentials were rejected is sent once more with
-renewed ones. No cancel scope is open while a body is being read by somebody else's code.
+renewed ones. No cancel scope is open while a body is being read by somebody else's code. Headers of
+:data:`mlo.tracing.outgoing` go with every request that does not set them itself.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import json as jsonlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self, cast
 
 import anyio
 import httpx
@@ -25,13 +26,18 @@ from attrs import evolve
 
 from mlo.api import AuthScheme, Credentials
 from mlo.errors import AuthFailed, ConfigError, InvalidRequest, ProviderError, TransportFailed
+from mlo.tracing import outgoing
 
 from .errors import ErrorTable, Failure, redact, retry_after_of
+from .passing import PassedReply, as_response, from_exchange, from_reply, illegal_header, origin_of, request_head
 from .pools import Pools
 from .replies import JsonReply, StreamReply, decoded, first_header, read_body
 from .settings import HttpSettings
 from .tls import TlsConfig
 from .transport_errors import TRANSPORT_ERRORS, transport_failed
+
+if TYPE_CHECKING:
+    from .direct import DirectTransport, Exchange
 
 __all__ = ["HttpClient"]
 
@@ -86,6 +92,7 @@ class HttpClient:
         confidential: bool = False,
     ) -> None:
         self._base = _base_url(base_url, path)
+        self._origin = origin_of(self._base)
         self._auth = auth
         self._settings = settings or HttpSettings()
         self._errors = errors or ErrorTable()
@@ -175,6 +182,27 @@ class HttpClient:
             with anyio.CancelScope(shield=True):
                 await reply.aclose()
 
+    async def passed(self, path: str, content: bytes, headers: Mapping[str, str] | None = None) -> PassedReply:
+        """Send JSON that is bytes already, and give the answer once its head is there; who gets it must close it.
+
+        Raises:
+            ProviderError: as the error table says; ``TransportFailed`` when no answer came.
+        """
+        url = self._url(path, None)
+        extra = {"content-type": "application/json", "accept-encoding": "identity", **(headers or {})}
+        timeouts, ids = self._settings.timeouts, self._request_id_headers
+        transport = self._pools.current()
+        if not hasattr(transport, "exchange"):
+            response = await self._accepted("POST", url, content, extra)
+        else:
+            credentials = _NO_CREDENTIALS if self._auth is None else await self._auth.credentials()
+            direct = cast("DirectTransport", transport)
+            exchange = await self._pass(direct, url, content, {**extra, **credentials.headers})
+            if 200 <= exchange.head.status < 300:
+                return from_exchange(exchange, ids, timeouts, url)
+            response = await self._again(as_response(exchange, url), credentials, "POST", url, content, extra)
+        return from_reply(StreamReply(response, timeouts, first_header(response, ids)), timeouts, url)
+
     def failure(self, data: object, *, status: int | None = None, request_id: str | None = None) -> ProviderError:
         """The error for an error object that came with a status of success, or inside a stream."""
         failure = Failure.of_body(data)
@@ -187,6 +215,19 @@ class HttpClient:
         response = await self._exchange(method, url, body, {**extra, **credentials.headers})
         if 200 <= response.status_code < 300:
             return response
+        return await self._again(response, credentials, method, url, body, extra, secrets)
+
+    async def _again(
+        self,
+        response: httpx.Response,
+        credentials: Credentials,
+        method: str,
+        url: httpx.URL,
+        body: bytes,
+        extra: Mapping[str, str],
+        secrets: Iterable[str] = (),
+    ) -> httpx.Response:
+        """After a refusal: its error, unless renewed credentials may help; these are tried once."""
         error = await self._refusal(response, credentials, secrets)
         if self._auth is None or response.status_code not in self._renew_on:
             raise error
@@ -211,19 +252,42 @@ class HttpClient:
         timeouts = self._settings.timeouts
         waits = {"connect": timeouts.connect, "read": timeouts.first_byte, "write": timeouts.idle, "pool": None}
         request = httpx.Request(
-            method, url, headers={**self._headers, **headers}, content=body, extensions={"timeout": waits}
+            method,
+            url,
+            headers={**outgoing.get(), **self._headers, **headers},
+            content=body,
+            extensions={"timeout": waits},
         )
         request.stream = _Body(body)
         try:
             response = await self._pools.current().handle_async_request(request)
         except httpx.LocalProtocolError:
-            # its text shows the value: neither a message nor a cause may
-            raise TransportFailed("a header of the request holds what HTTP does not allow", retryable=False) from None
+            raise illegal_header() from None
         except TRANSPORT_ERRORS as error:
             raise transport_failed(error, timeouts, url) from error
         waits["read"] = timeouts.idle  # httpcore reads this dict again when it begins with the body
         response.request = request
         return response
+
+    async def _pass(
+        self, transport: DirectTransport, url: httpx.URL, body: bytes, headers: Mapping[str, str]
+    ) -> Exchange:
+        waits = self._waits()
+        head = request_head("POST", url, self._all_headers(headers), len(body))
+        try:
+            exchange = await transport.exchange(self._origin, "POST", head + body, waits)
+        except TRANSPORT_ERRORS as error:
+            raise transport_failed(error, self._settings.timeouts, url) from error
+        waits["read"] = waits["write"]
+        return exchange
+
+    def _waits(self) -> dict[str, float | None]:
+        timeouts = self._settings.timeouts
+        return {"connect": timeouts.connect, "read": timeouts.first_byte, "write": timeouts.idle, "pool": None}
+
+    def _all_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """What goes with a request, by names in lower case: the client's own, then those of this request."""
+        return {**self._headers, **headers}
 
     async def _refusal(
         self, response: httpx.Response, credentials: Credentials, secrets: Iterable[str]
