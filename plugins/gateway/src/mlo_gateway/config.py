@@ -7,6 +7,9 @@ from typing import Any, Literal, TypeAlias
 
 from attrs import Attribute, field, frozen
 
+from .accounts.config import AccountsConfig, ControlConfig, PlanConfig
+from .limits.config import AdmissionConfig, LimitsConfig
+
 from mlo.secret import Secret
 
 from .limits.config import AdmissionConfig, LimitsConfig
@@ -57,6 +60,11 @@ class GatewayConfig:
     folder: str | None = None
     database: Secret | None = None
     data: DataConfig = DataConfig()
+    accounts: AccountsConfig = AccountsConfig()
+    control: ControlConfig = ControlConfig()
+    plans: Mapping[str, PlanConfig] = field(factory=dict)
+    limits: LimitsConfig = LimitsConfig()
+    admission: AdmissionConfig = AdmissionConfig()
     limits: LimitsConfig = LimitsConfig()
     admission: AdmissionConfig = AdmissionConfig()
     serve: ServeConfig = ServeConfig()

@@ -44,7 +44,7 @@ class GatewayApp:
     def __init__(self, gateway: Gateway, control: AsgiApp | None = None) -> None:
         self._gateway = gateway
         self._control = control
-        self._names = Names(gateway.router.settings, gateway.config.aliases)
+        self._names = _names_of(gateway)
         self._named = gateway.router.settings
         self._models = ModelLists()
         self.watch = Watch(gateway.config.data)
@@ -60,9 +60,8 @@ class GatewayApp:
         Raises:
             ConfigError: when an alias leads nowhere; then nothing changes.
         """
-        settings = gateway.router.settings
-        self._names = Names(settings, gateway.config.aliases)
-        self._gateway, self._named = gateway, settings
+        self._names = _names_of(gateway)
+        self._gateway, self._named = gateway, gateway.router.settings
         self.watch.config = gateway.config.data
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -122,6 +121,11 @@ class GatewayApp:
             _log.exception("request %s failed", exchange.request_id.decode())
             message = "The gateway failed. This is a bug in it."
             await _fail(exchange, GatewayError(500, "internal_error", "server_error", message))
+
+
+def _names_of(gateway: Gateway) -> Names:
+    router = gateway.router
+    return Names(router.providers, router.routes, gateway.config.aliases)
 
 
 async def _fail(exchange: Exchange, error: GatewayError) -> None:

@@ -1,34 +1,41 @@
-"""A chat, asked of the router and answered to the client: whole, or piece by piece. The same for every wire."""
+"""A chat, asked of the router and answered to the client: whole, or piece by piece. The same for every wire.
+
+::
+
+    router.relay ─► Relayed ───────► bytes as the provider sent them
+                 ├► RelayedStream ─► the same, piece by piece
+                 ├► ChatResponse ──► encoded for the client's wire
+                 └► Stream ────────► each event encoded
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Protocol
 
+from attrs import frozen
+
 from mlo.errors import MloError
 from mlo.events import Event, Finished, Started
-from mlo.requests import ChatRequest
+from mlo.relay import Relayed, RelayRequest
+from mlo.relayed import RelayAnswer, RelayedStream
 from mlo.responses import ChatResponse, Usage
 from mlo.stream import Stream
+from mlo_gateway.app.exchange import Exchange
 from mlo_gateway.contracts import GatewayError, Header, Ticket
 from mlo_gateway.translate.failures import failure_of
 from mlo_gateway.wire.usage import tokens_of
 
-from .estimates import chat_tokens
 from .incoming import Incoming
 from .names import Destination
 
-__all__ = ["EVENT_STREAM", "EventWriter", "answer_in_pieces", "answer_whole", "told"]
+__all__ = ["EVENT_STREAM", "EventWriter", "Tongue", "answer", "told"]
 
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
 
 
 class EventWriter(Protocol):
     """Turns the events of one answer into bytes for the client."""
-
-    @property
-    def usage(self) -> Usage:
-        """The newest token counts."""
 
     def write(self, event: Event, /) -> bytes:
         """What the client is sent because of ``event``; nothing if it is told nothing, or not yet."""
@@ -37,62 +44,73 @@ class EventWriter(Protocol):
         """What the client is sent when the answer breaks off."""
 
 
-async def answer_whole(
-    incoming: Incoming, destination: Destination, request: ChatRequest, encode: Callable[[ChatResponse], bytes]
-) -> None:
-    """Ask, and answer with what ``encode`` makes of the response."""
-    ticket = await incoming.ticket(chat_tokens(request))
-    tokens = None
-    try:
-        response = await incoming.router.route(
-            request, route=destination.route, target=destination.target, deadline=incoming.config.deadline
-        )
-        tokens = tokens_of(response.usage)
-    finally:
-        ticket.leave(tokens)
-    call = response.call
-    headers = [*ticket.headers] if call is None else [*told(call.call_id, call.target), *ticket.headers]
-    await incoming.exchange.respond(200, encode(response), headers)
+@frozen(kw_only=True)
+class Tongue:
+    """How an answer is put into the client's wire.
+
+    ``encode`` takes a whole answer, ``writer`` the call's id and the model's name, for a streamed one; ``fail`` writes
+    an error into a stream that was passed on as it came.
+    """
+
+    encode: Callable[[ChatResponse], bytes]
+    writer: Callable[[str, str | None], EventWriter]
+    fail: Callable[[GatewayError], bytes]
 
 
-async def answer_in_pieces(
-    incoming: Incoming,
-    destination: Destination,
-    request: ChatRequest,
-    writer_of: Callable[[str, str | None], EventWriter],
+async def answer(
+    incoming: Incoming, destination: Destination, request: RelayRequest, tongue: Tongue, *, tokens: int
 ) -> None:
-    """Ask, and send what the writer makes of each event. ``writer_of`` is given the call's id and the model's name."""
-    ticket = await incoming.ticket(chat_tokens(request))
-    unwatch = incoming.gateway.authenticator.watch(incoming.principal, _ends(incoming))
-    usage = Usage()
+    """Ask, and send the answer. ``tokens`` is how many it may take, for the limiter."""
+    ticket = await incoming.ticket(tokens)
+    used: Usage | None = None
+    unwatch = incoming.watch() if request.stream else None
     try:
-        async with incoming.router.route_stream(
+        async with incoming.router.relay(
             request, route=destination.route, target=destination.target, deadline=incoming.config.deadline
-        ) as stream:
+        ) as found:
             try:
-                await _send(incoming, ticket, stream, writer_of)
+                await _send(incoming.exchange, ticket, found, tongue)
             finally:
-                usage = stream.response().usage
+                used = _usage_of(found)
     finally:
-        unwatch()
-        ticket.leave(tokens_of(usage))
+        if unwatch is not None:
+            unwatch()
+        ticket.leave(None if used is None else tokens_of(used))
 
 
-def _ends(incoming: Incoming) -> Callable[[str], None]:
-    def end(why: str) -> None:
-        incoming.exchange.end("revoked", why)
+async def _send(exchange: Exchange, ticket: Ticket, found: RelayAnswer, tongue: Tongue) -> None:
+    if isinstance(found, Relayed):
+        kind = (b"content-type", found.content_type.encode("latin-1"))
+        await exchange.respond(found.status, found.body, ticket.headers, kind)
+    elif isinstance(found, RelayedStream):
+        await _pass_on(exchange, ticket, found, tongue)
+    elif isinstance(found, ChatResponse):
+        call = found.call
+        headers = [*ticket.headers] if call is None else [*told(call.call_id, call.target), *ticket.headers]
+        await exchange.respond(200, tongue.encode(found), headers)
+    else:
+        await _translate(exchange, ticket, found, tongue)
 
-    return end
+
+async def _pass_on(exchange: Exchange, ticket: Ticket, stream: RelayedStream, tongue: Tongue) -> None:
+    exchange.fail = tongue.fail
+    headers = [*told(stream.call_id, stream.target), *ticket.headers]
+    await exchange.begin(200, stream.content_type.encode("latin-1"), headers)
+    last = b""
+    try:
+        async for piece in stream:
+            await exchange.piece(piece)
+    except MloError as error:
+        last = tongue.fail(failure_of(error))
+    await exchange.piece(last, more=False)
 
 
-async def _send(
-    incoming: Incoming, ticket: Ticket, stream: Stream, writer_of: Callable[[str, str | None], EventWriter]
-) -> None:
-    exchange = incoming.exchange
-    first = await anext(stream)  # what fails before it is an ordinary error, with a status of its own
-    writer = writer_of(stream.call_id or "", first.model if isinstance(first, Started) else None)
+async def _translate(exchange: Exchange, ticket: Ticket, stream: Stream, tongue: Tongue) -> None:
+    first = await anext(stream)
+    call_id, target = stream.call_id or "", stream.target or ""
+    writer = tongue.writer(call_id, first.model if isinstance(first, Started) else None)
     exchange.fail = writer.fail
-    await exchange.begin(200, EVENT_STREAM, [*told(stream.call_id or "", stream.target or ""), *ticket.headers])
+    await exchange.begin(200, EVENT_STREAM, [*told(call_id, target), *ticket.headers])
     event: Event = first
     while True:
         data = writer.write(event)
@@ -106,6 +124,14 @@ async def _send(
         except MloError as error:
             await exchange.piece(writer.fail(failure_of(error)), more=False)
             return
+
+
+def _usage_of(found: RelayAnswer) -> Usage:
+    if isinstance(found, Relayed):
+        return found.summary.usage
+    if isinstance(found, RelayedStream):
+        return found.summary().usage
+    return found.usage if isinstance(found, ChatResponse) else found.response().usage
 
 
 def told(call_id: str, target: str) -> list[Header]:

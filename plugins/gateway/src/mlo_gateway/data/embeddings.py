@@ -14,7 +14,7 @@ __all__ = ["embeddings"]
 
 async def embeddings(incoming: Incoming) -> None:
     """Turn texts into vectors."""
-    body = await incoming.json()
+    _, body = await incoming.json()
     policy = incoming.config.unknown_parameters
     EMBEDDING_FIELDS.check(body, policy)
     destination = incoming.destination(body)

@@ -9,7 +9,7 @@ from typing import cast
 from mlo import Router
 from mlo_gateway.app.exchange import Exchange
 from mlo_gateway.config import DataConfig
-from mlo_gateway.contracts import Gateway, GatewayError, Principal, Ticket
+from mlo_gateway.contracts import Gateway, GatewayError, Principal, Ticket, Unwatch
 from mlo_gateway.wire.fields import Json, invalid, missing, object_of, parsed, string
 
 from .model_lists import ModelLists
@@ -53,8 +53,8 @@ class Incoming:
         principal = found if isinstance(found, Principal) else await found
         return cls(gateway, names, models, exchange, principal)
 
-    async def json(self) -> Json:
-        """The body, which must be a JSON object.
+    async def json(self) -> tuple[bytes, Json]:
+        """The body, as it came and parsed; it must be a JSON object.
 
         Raises:
             GatewayError: 400, 413 or 415.
@@ -64,7 +64,8 @@ class Incoming:
             # a web page may make a browser send anything but this without asking first
             message = "Send the body as 'Content-Type: application/json'."
             raise GatewayError(415, "unsupported_media_type", "invalid_request_error", message)
-        return parsed(await self.exchange.body(self.config.body_limit), self.config.depth_limit)
+        raw = await self.exchange.body(self.config.body_limit)
+        return raw, parsed(raw, self.config.depth_limit)
 
     def destination(self, body: Json) -> Destination:
         """Where the model leads that the body names.
@@ -94,6 +95,14 @@ class Incoming:
             if state is not None and _TRACESTATE.fullmatch(state):
                 found["tracestate"] = state.decode("ascii")
         return found
+
+    def watch(self) -> Unwatch:
+        """End the exchange when its key ends, until the result is called."""
+
+        def end(why: str) -> None:
+            self.exchange.end("revoked", why)
+
+        return self.gateway.authenticator.watch(self.principal, end)
 
     async def ticket(self, tokens: int) -> Ticket:
         """Ask the limiter; the ticket has to be given back.

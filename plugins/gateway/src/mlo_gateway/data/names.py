@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from attrs import frozen
 
 from mlo.errors import ConfigError
-from mlo.settings import Settings
 from mlo_gateway.contracts import GatewayError, Principal
 
 __all__ = ["Destination", "Names", "allowed"]
@@ -35,11 +34,11 @@ class Names:
         ConfigError: for an alias that leads nowhere.
     """
 
-    def __init__(self, settings: Settings, aliases: Mapping[str, str]) -> None:
-        self._instances = frozenset(settings.providers)
-        self._known: dict[str, Destination] = {f"route:{name}": _route(name) for name in settings.routes}
-        self._known |= {name: _route(name) for name in settings.routes}
-        self._known |= {name: Destination(name=name, target=name) for name in settings.providers}
+    def __init__(self, instances: Iterable[str], routes: Iterable[str], aliases: Mapping[str, str]) -> None:
+        self._instances = frozenset(instances)
+        self._known = {name: _route(name) for name in routes}
+        self._known |= {f"route:{name}": destination for name, destination in self._known.items()}
+        self._known |= {name: Destination(name=name, target=name) for name in sorted(self._instances)}
         found = {alias: self._found(name) for alias, name in aliases.items()}
         for alias, destination in found.items():
             if destination is None:

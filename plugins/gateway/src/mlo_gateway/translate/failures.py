@@ -65,6 +65,11 @@ _REFUSALS: Mapping[str, tuple[int, str]] = {
 
 def failure_of(error: MloError) -> GatewayError:
     """The error that a client sees; the cause of it is ``error``."""
+    cause = error.__cause__
+    while cause is not None:
+        if isinstance(cause, GatewayError):  # what was found wrong here when the request was read for this target
+            return cause
+        cause = cause.__cause__
     found = _found(error)
     found.__cause__ = error
     return found

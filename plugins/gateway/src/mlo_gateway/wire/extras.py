@@ -41,6 +41,13 @@ class Fields:
         for name in surplus(body, known):
             raise unknown_parameter(name, known)
 
+    def kept(self, body: dict[str, Any], policy: UnknownParameters) -> dict[str, Any]:
+        """The body for a provider of the same language: without what nobody knows, if it is to be dropped."""
+        if policy != "drop":
+            return body
+        gone = set(surplus(body, self.mapped | self.idle | self.special.keys()))
+        return {name: value for name, value in body.items() if name not in gone} if gone else body
+
     def sent_on(self, body: Mapping[str, Any], policy: UnknownParameters) -> dict[str, Any]:
         """What a provider of another language is sent besides.
 

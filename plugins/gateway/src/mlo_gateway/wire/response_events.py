@@ -178,7 +178,7 @@ class ResponseEventWriter:
         ended["output"] = self._done
         return before + self._event(f"response.{ended['status']}", response=ended)
 
-    def _event(self, name: str, **fields: Any) -> bytes:
+    def _event(self, name: str, /, **fields: Any) -> bytes:
         data = _dumps({"type": name, "sequence_number": self._sequence, **fields})
         self._sequence += 1
         return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
