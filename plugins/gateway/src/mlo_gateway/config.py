@@ -7,11 +7,9 @@ from typing import Any, Literal, TypeAlias
 
 from attrs import Attribute, field, frozen
 
-from .accounts.config import AccountsConfig, ControlConfig, PlanConfig
-from .limits.config import AdmissionConfig, LimitsConfig
-
 from mlo.secret import Secret
 
+from .accounts.config import AccountsConfig, ControlConfig, PlanConfig
 from .limits.config import AdmissionConfig, LimitsConfig
 from .serving.config import ServeConfig
 
@@ -63,8 +61,6 @@ class GatewayConfig:
     accounts: AccountsConfig = AccountsConfig()
     control: ControlConfig = ControlConfig()
     plans: Mapping[str, PlanConfig] = field(factory=dict)
-    limits: LimitsConfig = LimitsConfig()
-    admission: AdmissionConfig = AdmissionConfig()
     limits: LimitsConfig = LimitsConfig()
     admission: AdmissionConfig = AdmissionConfig()
     serve: ServeConfig = ServeConfig()
