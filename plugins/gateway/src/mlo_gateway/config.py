@@ -64,6 +64,3 @@ class GatewayConfig:
     limits: LimitsConfig = LimitsConfig()
     admission: AdmissionConfig = AdmissionConfig()
     serve: ServeConfig = ServeConfig()
-    accounts: AccountsConfig = AccountsConfig()
-    control: ControlConfig = ControlConfig()
-    plans: Mapping[str, PlanConfig] = field(factory=dict)
