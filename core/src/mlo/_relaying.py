@@ -12,11 +12,9 @@ from .relay import Relay, Relayed, RelayRequest, RelaySource
 from .responses import ChatResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable
 
 __all__ = ["OpenRelay", "RelayCommit", "Result"]
-
-_NO_WIRES: frozenset[str] = frozenset()
 
 
 class RelayCommit:
@@ -47,14 +45,18 @@ class OpenRelay:
         Who wants to look at an answer, be it the strategy or an observer of content, needs it in the kernel's words.
         """
         provider = await attempt.enter()
-        wires: Collection[str] = getattr(provider, "relays", _NO_WIRES)
         streamed = self._request.stream
-        if self._request.wire not in wires or accept is not None or attempt.call.emitter.capture:
+        if accept is not None or attempt.call.emitter.capture or not self._is_taken_by(provider):
             return await (OPEN_STREAM if streamed else GENERATE).ask(provider, attempt, accept)
-        return await (self._stream(provider, attempt) if streamed else self._whole(provider, attempt))
+        relay = cast("Relay", provider)
+        return await (self._stream(relay, attempt) if streamed else self._whole(relay, attempt))
 
-    async def _whole(self, provider: Provider, attempt: Attempt) -> Relayed:
-        relayed = await cast("Relay", provider).relay(self._request, attempt.model(), attempt.context())
+    def _is_taken_by(self, provider: Provider) -> bool:
+        asked: Callable[[RelayRequest], bool] | None = getattr(provider, "relays", None)  # isinstance() takes longer
+        return asked is not None and asked(self._request)
+
+    async def _whole(self, provider: Relay, attempt: Attempt) -> Relayed:
+        relayed = await provider.relay(self._request, attempt.model(), attempt.context())
         if not isinstance(relayed, Relayed):
             raise wrong_result("relay", relayed, "Relayed")
         usage = attempt.priced(relayed.summary.usage)
@@ -63,8 +65,8 @@ class OpenRelay:
         attempt.finish(relayed.summary)
         return relayed
 
-    async def _stream(self, provider: Provider, attempt: Attempt) -> RelayCommit:
-        source = await cast("Relay", provider).relay_stream(self._request, attempt.model(), attempt.context())
+    async def _stream(self, provider: Relay, attempt: Attempt) -> RelayCommit:
+        source = await provider.relay_stream(self._request, attempt.model(), attempt.context())
         if not hasattr(source, "receive"):
             raise wrong_result("relay_stream", source, "a RelaySource")
         try:

@@ -59,7 +59,7 @@ class RelayRequest:
     def _spliced(self, changed: dict[str, Any]) -> bytes | None:
         """The bytes with a new model and further fields in front; ``None`` where only a parser can tell the places.
 
-        Without a ``\\\\u`` a key cannot hide, and ``"model"`` that is there once is the one that the parser has found.
+        Without an escaped letter no key can hide, and a ``"model"`` that is there once is the one that was parsed.
         """
         raw = self.raw
         opening = _OPENING.match(raw)
@@ -129,14 +129,13 @@ class RelaySource(Protocol):
 
 @runtime_checkable
 class Relay(Protocol):
-    """A provider that can also pass a client's bytes on. ``relays`` are the wires that it speaks itself.
+    """A provider that can also pass a client's bytes on.
 
     ``model`` is the model to ask for, ``None`` for the provider's own; the client's is not to be believed.
     """
 
-    @property
-    def relays(self) -> frozenset[str]:
-        """Names of wires, such as ``openai.chat``."""
+    def relays(self, request: RelayRequest, /) -> bool:
+        """Whether this server takes the request as it is; otherwise it is asked as ever. Asked at each attempt."""
 
     async def relay(self, request: RelayRequest, model: str | None, ctx: CallContext, /) -> Relayed:
         """The whole answer.

@@ -6,6 +6,6 @@ together), and all chunks of a stream that have arrived are taken in one go. Run
 
 from __future__ import annotations
 
-from .transport import DirectTransport
+from .transport import DirectTransport, Exchange, Origin
 
-__all__ = ["DirectTransport"]
+__all__ = ["DirectTransport", "Exchange", "Origin"]

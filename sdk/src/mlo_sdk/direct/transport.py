@@ -12,9 +12,9 @@ import httpx
 from mlo_sdk.settings import HttpSettings
 
 from .connection import Connection, Waits, connect
-from .http1 import ResponseReader, request_bytes
+from .http1 import Head, ResponseReader, request_bytes
 
-__all__ = ["DirectTransport"]
+__all__ = ["DirectTransport", "Exchange", "Origin"]
 
 _SAFE = frozenset({"GET", "HEAD"})
 Origin: TypeAlias = tuple[str, str, int]
@@ -41,35 +41,42 @@ class DirectTransport(httpx.AsyncBaseTransport):
         Raises:
             httpx.TransportError: as httpx's own transport does.
         """
-        waits: Waits = request.extensions.get("timeout", {})
+        url = request.url
+        origin = url.scheme, url.raw_host.decode("ascii"), url.port or (443 if url.scheme == "https" else 80)
         data = request_bytes(request, await _body_of(request))
+        exchange = await self.exchange(origin, request.method, data, request.extensions.get("timeout", {}))
+        return httpx.Response(
+            exchange.head.status, headers=list(exchange.head.headers), stream=exchange, request=request
+        )
+
+    async def exchange(self, origin: Origin, method: str, data: bytes, waits: Waits) -> Exchange:
+        """The answer to a request that is bytes already, up to its head.
+
+        Raises:
+            httpx.TransportError: as httpx's own transport does.
+        """
         if self._slots is not None:
             await self._slots.acquire()
-        exchange = _Exchange(self, waits, ResponseReader(request.method))
+        exchange = Exchange(self, waits, ResponseReader(method))
         try:
-            await self._begin(exchange, request, data)
+            used = await self._used(origin)
+            if used is None or not await self._repeated(exchange, used, data, safe=method in _SAFE):
+                await exchange.begin(await connect(origin, self._context, waits), data)
         except BaseException:
             await exchange.aclose()
             raise
-        head = exchange.reader.head
-        if head is None:
-            raise httpx.RemoteProtocolError("no head")
-        return httpx.Response(head.status, headers=list(head.headers), stream=exchange, request=request)
+        return exchange
 
-    async def _begin(self, exchange: _Exchange, request: httpx.Request, data: bytes) -> None:
-        url = request.url
-        origin = (url.scheme, url.raw_host.decode("ascii"), url.port or (443 if url.scheme == "https" else 80))
-        used = await self._used(origin)
-        if used is not None:
-            try:
-                await exchange.begin(used, data)
-            except (httpx.NetworkError, httpx.RemoteProtocolError):
-                if request.method not in _SAFE or exchange.reader.begun:
-                    raise
-                await exchange.let_go()
-            else:
-                return
-        await exchange.begin(await connect(origin, self._context, exchange.waits), data)
+    async def _repeated(self, exchange: Exchange, used: Connection, data: bytes, *, safe: bool) -> bool:
+        """Begin on a connection that was used before; ``False`` if it was dead and the request may be sent again."""
+        try:
+            await exchange.begin(used, data)
+        except (httpx.NetworkError, httpx.RemoteProtocolError):
+            if not safe or exchange.reader.begun:
+                raise
+            await exchange.let_go()
+            return False
+        return True
 
     async def _used(self, origin: Origin) -> Connection | None:
         """An idle connection that is still good."""
@@ -101,11 +108,13 @@ class DirectTransport(httpx.AsyncBaseTransport):
             await connection.drop()
 
 
-class _Exchange(httpx.AsyncByteStream):
+class Exchange(httpx.AsyncByteStream):
     """One request and its answer; as a stream, the answer's body.
 
     An iterator of its own and not a generator: one that is dropped half read leaves nothing behind.
     """
+
+    __slots__ = ("_connection", "_first", "_over", "_spoilt", "_transport", "reader", "waits")
 
     def __init__(self, transport: DirectTransport, waits: Waits, reader: ResponseReader) -> None:
         self.reader = reader
@@ -115,6 +124,18 @@ class _Exchange(httpx.AsyncByteStream):
         self._first = b""
         self._over = False
         self._spoilt = False
+
+    @property
+    def head(self) -> Head:
+        """The head of the answer.
+
+        Raises:
+            httpx.RemoteProtocolError: when there is none.
+        """
+        head = self.reader.head
+        if head is None:
+            raise httpx.RemoteProtocolError("no head")
+        return head
 
     async def begin(self, connection: Connection, data: bytes) -> None:
         """Send the request and read up to the end of the answer's head."""

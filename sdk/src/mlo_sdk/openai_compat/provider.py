@@ -11,6 +11,7 @@ from mlo.api import CallContext
 from mlo.errors import InvalidRequest, ProtocolViolated, ProviderError, TransportFailed
 from mlo.events import Event, events_of
 from mlo.models import ModelInfo
+from mlo.relay import Relayed, RelayRequest
 from mlo.requests import ChatRequest, EmbeddingRequest
 from mlo.responses import ChatResponse, Embeddings, Health
 from mlo_sdk.http import HttpClient
@@ -21,6 +22,7 @@ from mlo_sdk.sse import SseEvent
 from .chunks import ChunkReader
 from .dialect import Dialect
 from .from_wire import embeddings_of, models_of, response_of
+from .relaying import ChatRelay, RelayedChat
 from .to_wire import chat_to_wire, embedding_to_wire
 from .wire import Wire
 
@@ -60,6 +62,7 @@ class OpenAICompatProvider(BaseProvider):
         self._model = model
         self._embedding_model = embedding_model or model
         self._dialect = dialect or Dialect()
+        self._relay = ChatRelay(client, self._dialect)
         self._name = name
         self._wire_model = wire_model
         self._call_headers = call_headers
@@ -153,6 +156,26 @@ class OpenAICompatProvider(BaseProvider):
         if answer.get("error") and not answer.get("choices"):
             raise self._client.failure(answer, status=None if status == 200 else status, request_id=request_id)
         return response_of(answer, self._dialect, request_id)
+
+    def relays(self, request: RelayRequest, /) -> bool:
+        """Whether the server takes this chat completion as the client wrote it."""
+        return self._relay.takes(request)
+
+    async def relay(self, request: RelayRequest, model: str | None, ctx: CallContext, /) -> Relayed:
+        """The whole answer as the server sends it.
+
+        Raises:
+            ProviderError: as the dialect's error table says.
+        """
+        return await self._relay.whole(request, self._named(model or self._model), self._call_headers(ctx))
+
+    async def relay_stream(self, request: RelayRequest, model: str | None, ctx: CallContext, /) -> RelayedChat:
+        """The answer as the server sends it, piece by piece.
+
+        Raises:
+            ProviderError: as the dialect's error table says.
+        """
+        return await self._relay.stream(request, self._named(model or self._model), self._call_headers(ctx))
 
     async def embed(self, request: EmbeddingRequest, ctx: CallContext, /) -> Embeddings:
         """One vector per text.
