@@ -157,8 +157,8 @@ class KeyRing:
             if loaded is not None:
                 self._take(loaded)
 
-    def wake(self, _: str = "") -> None:
-        """Refresh soon: somebody says that there is news. Can be subscribed to signals as it is."""
+    def wake(self, _message: str = "") -> None:
+        """Refresh soon, for there may be news."""
         self._wake.set()
 
     async def run(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -22,7 +22,7 @@ T = TypeVar("T")
 class Accounts:
     """Runs functions of :class:`Looking` and :class:`Acting`, each in one transaction.
 
-    ``changed`` is called after every act that went through, ``clock`` is Unix time.
+    ``changed`` is awaited after every act that went through, ``clock`` is Unix time.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Accounts:
         database: Database,
         catalogue: Catalogue = Catalogue(),  # noqa: B008 - frozen
         *,
-        changed: Callable[[], None] = lambda: None,
+        changed: Callable[[], Awaitable[None]] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database, self.catalogue = database, catalogue
@@ -74,5 +74,6 @@ class Accounts:
             return made
 
         made = await self._database.write(run)
-        self._changed()
+        if self._changed is not None:
+            await self._changed()
         return made
