@@ -7,7 +7,7 @@ from .costs import cost_of
 from .files import PriceFile, parse_price_file
 from .matching import PriceBook
 from .merging import Merge, merge
-from .rows import PriceRow
+from .rows import PriceRow, price_id
 
 __all__ = [
     "Merge",
@@ -19,4 +19,5 @@ __all__ = [
     "cost_of",
     "merge",
     "parse_price_file",
+    "price_id",
 ]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from hashlib import blake2s
+
 from attrs import field, frozen
 
 from mlo.models import Price
 
-__all__ = ["PriceRow"]
+__all__ = ["PriceRow", "price_id"]
+
+_PREFIX = "price-"
 
 
 @frozen(kw_only=True)
@@ -41,3 +45,14 @@ class PriceRow:
         ends_before = self.valid_to is not None and self.valid_to <= other.valid_from
         begins_after = other.valid_to is not None and other.valid_to <= self.valid_from
         return not (ends_before or begins_after)
+
+
+def price_id(row: PriceRow) -> str:
+    """The id of an imported price, made of what it is a price of, from when on, and all its numbers.
+
+    So the same price cannot be imported twice, and one that was changed afterwards no longer fits its id.
+    """
+    price = row.price
+    kinds = (price.prompt, price.completion, price.cached, price.tool, price.reasoning, price.request)
+    content = repr((row.provider, row.model, row.valid_from, price.currency, kinds))
+    return _PREFIX + blake2s(content.encode(), digest_size=12).hexdigest()

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from attrs import frozen
 
-__all__ = ["HOUR", "Period", "Stretch", "between", "last", "month", "this_month", "zone_of"]
+__all__ = ["HOUR", "Period", "Stretch", "between", "last", "moment_of", "month", "this_month", "zone_of"]
 
 HOUR = 3_600
 _DAY = 24 * HOUR
@@ -32,12 +32,14 @@ class Period:
 
     ``shifted`` says that the limits that were asked for lie within an hour and have been moved to its beginning, as
     have those of each day: the zone's offset from UTC is no whole number of hours, or a time within an hour was given.
+    ``exact`` are the limits as they were meant.
     """
 
     begin: int
     end: int
     zone: ZoneInfo
     shifted: bool = False
+    exact: tuple[int, int] = (0, 0)
 
     def stretches(self) -> Iterator[Stretch]:
         """The parts in which clocks are not put forward or back, in order."""
@@ -116,8 +118,8 @@ def between(begin: str, end: str | None, zone: ZoneInfo, now: datetime) -> Perio
     Raises:
         ValueError: when one of them is no time, or the end is not after the beginning.
     """
-    first = _moment(begin, zone)
-    after = None if end is None else _moment(end, zone)
+    first = moment_of(begin, zone)
+    after = None if end is None else moment_of(end, zone)
     period = _period(first, after, zone, now)
     if period.end <= period.begin:
         raise ValueError(end or begin)
@@ -129,7 +131,8 @@ def _period(begin: datetime, end: datetime | None, zone: ZoneInfo, now: datetime
     first = int(begin.timestamp())
     after = int((end or (now or begin) + timedelta(hours=1)).timestamp())
     shifted = _offset(first, zone) % HOUR != 0 or first % HOUR != 0 or (end is not None and after % HOUR != 0)
-    return Period(first - first % HOUR, after - after % HOUR, zone, shifted)
+    rounded = after - after % HOUR
+    return Period(first - first % HOUR, rounded, zone, shifted, (first, rounded if end is None else after))
 
 
 def _offset(moment: int, zone: ZoneInfo) -> int:
@@ -141,6 +144,11 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), tzinfo=zone)
 
 
-def _moment(text: str, zone: ZoneInfo) -> datetime:
+def moment_of(text: str, zone: ZoneInfo) -> datetime:
+    """A day or time of ISO 8601, in ``zone`` unless it names an offset.
+
+    Raises:
+        ValueError: when ``text`` is none.
+    """
     found = datetime.fromisoformat(text)
     return found if found.tzinfo is not None else found.replace(tzinfo=zone)
