@@ -6,9 +6,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import attrs
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
 from mlo.secret import Secret
-from mlo.settings import Settings
+from mlo.settings import ComponentSettings, SectionSettings, Settings, section
 from mlo_gateway.config import GatewayConfig
+from mlo_ledger.config import LedgerConfig
 
 __all__ = ["DATABASE", "data_folder", "database_url"]
 
@@ -34,7 +39,30 @@ def data_folder(settings: Settings, config: GatewayConfig, environ: Mapping[str,
 
 
 def database_url(settings: Settings, config: GatewayConfig, environ: Mapping[str, str] | None = None) -> Secret:
-    """The URL of accounts and ledger: ``database`` of ``[gateway]``, else a SQLite file in the data folder."""
+    """The URL of accounts and ledger.
+
+    It is ``database`` of ``[gateway]``, else that of the first observer ``ledger``, else a SQLite file in the data
+    folder.
+
+    Raises:
+        ConfigError: when the options of the ledger are wrong.
+    """
     if config.database is not None:
         return config.database
-    return Secret(f"sqlite:///{data_folder(settings, config, environ) / DATABASE}")
+    ledger = next((observer for observer in settings.observers.values() if observer.use == "ledger"), None)
+    if ledger is None:
+        return Secret(f"sqlite:///{data_folder(settings, config, environ) / DATABASE}")
+    return _ledgers(settings, ledger, environ)
+
+
+def _ledgers(settings: Settings, ledger: ComponentSettings, environ: Mapping[str, str] | None) -> Secret:
+    """The database of a ledger that is configured."""
+    found = SectionSettings(options=ledger.options, path=ledger.path)
+    options = section(attrs.evolve(settings, sections={"ledger": found}), "ledger", LedgerConfig, environ=environ)
+    if options.password is None:
+        return Secret(options.url)
+    try:
+        url = make_url(options.url)
+    except ArgumentError:
+        return Secret(options.url)  # who opens it tells what is wrong
+    return Secret(url.set(password=options.password.reveal()).render_as_string(hide_password=False))

@@ -1,0 +1,95 @@
+"""One process of a gateway, from the open socket to the last drained stream."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable, Coroutine
+from importlib.util import find_spec
+from typing import Any
+
+import anyio
+from attrs import frozen
+
+from mlo_gateway.limits.background import beside
+
+from .announcing import announce
+from .parts import Overrides, Plan, open_parts, read_plan
+from .reloading import Reloader
+from .server import GatewayServer, server_config
+from .sockets import bound, inherited
+
+__all__ = ["Hooks", "serve_here"]
+
+
+@frozen(kw_only=True)
+class Hooks:
+    """How a process and whoever started it tell each other things, by descriptors.
+
+    ``listener`` is a socket that listens already; a byte is written to ``ready`` once requests are served; the process
+    ends when ``lifeline`` is closed at its other end. ``quiet`` leaves the greeting to somebody else.
+    """
+
+    listener: int | None = None
+    ready: int | None = None
+    lifeline: int | None = None
+    quiet: bool = False
+
+
+def serve_here(overrides: Overrides, hooks: Hooks = Hooks()) -> int:
+    """Serve in this process until a signal says stop; the exit code.
+
+    Raises:
+        MloError: when the gateway cannot be opened.
+    """
+    plan = read_plan(overrides)
+    listener = inherited(hooks.listener) or bound(plan.config.serve)
+    with listener:
+        options = {"use_uvloop": find_spec("uvloop") is not None}
+        anyio.run(_serve, plan, overrides, hooks, listener, backend="asyncio", backend_options=options)
+    return 0
+
+
+async def _serve(plan: Plan, overrides: Overrides, hooks: Hooks, listener: socket.socket) -> None:
+    async with open_parts(plan, overrides) as parts:
+        reloader = Reloader(parts)
+
+        def ready() -> None:
+            if not hooks.quiet:
+                announce(parts, listener)
+            if hooks.ready is not None:
+                os.write(hooks.ready, b"1")
+                os.close(hooks.ready)
+
+        def draining() -> None:
+            parts.checks.draining = True
+
+        server = GatewayServer(
+            server_config(parts.app, plan.config.serve, parts.bounds),
+            parts.bounds,
+            ready=ready,
+            draining=draining,
+            last_words=lambda: parts.data_plane.end_streams("The gateway is shutting down."),
+        )
+        async with beside(*_watchers(server, reloader, hooks)):
+            await server.serve(sockets=[listener])
+
+
+def _watchers(
+    server: GatewayServer, reloader: Reloader, hooks: Hooks
+) -> list[Callable[[], Coroutine[Any, Any, object]]]:
+    async def signals() -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
+            async for number in received:
+                if number is signal.SIGHUP:
+                    await reloader.reload()
+                else:
+                    server.stop()
+
+    async def lifeline() -> None:
+        if hooks.lifeline is not None:
+            await anyio.wait_readable(hooks.lifeline)
+            server.stop()
+
+    return [signals, lifeline]
