@@ -168,11 +168,11 @@ async def test_a_provider_that_dies_in_the_middle_is_told_in_the_stream() -> Non
 
 async def test_what_fails_before_the_first_word_has_a_status() -> None:
     async with noted_router(notes()) as router:
-        router.add_provider("mock", mode="rate-limit", retry_after=7)
+        router.add_provider("mock", mode="rate-limit", retry_after=30)
         async with opened(router) as app:
             reply = await ask(app, CHAT, {**HELLO, "stream": True})
     assert (reply.status, reply.error()["code"]) == (429, "rate_limit_exceeded")
-    assert (reply.headers["retry-after"], reply.headers["retry-after-ms"]) == ("7", "7000")
+    assert (reply.headers["retry-after"], reply.headers["retry-after-ms"]) == ("30", "30000")
     assert reply.error()["target"] == "mock"
 
 

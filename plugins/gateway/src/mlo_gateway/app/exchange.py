@@ -122,10 +122,9 @@ class Exchange:
 
     async def respond(self, status: int, body: bytes, headers: Iterable[Header] = (), kind: Header = _JSON) -> None:
         """Send a whole answer."""
-        self.responded = True
         length = (b"content-length", b"%d" % len(body))
         head = [kind, length, (b"x-request-id", self.request_id), *headers]
-        await self._send({"type": "http.response.start", "status": status, "headers": head})
+        await self._start(status, head)
         await self._sent({"type": "http.response.body", "body": body, "more_body": False})
 
     async def refuse(self, error: GatewayError, headers: Iterable[Header] = ()) -> None:
@@ -135,14 +134,19 @@ class Exchange:
 
     async def begin(self, status: int, kind: bytes, headers: Iterable[Header] = ()) -> None:
         """Send the head of an answer that comes in pieces."""
-        self.responded = self.streaming = True
         head = [(b"content-type", kind), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
         head += [(b"x-request-id", self.request_id), *headers]
-        await self._send({"type": "http.response.start", "status": status, "headers": head})
+        await self._start(status, head)
+        self.streaming = True
 
     async def piece(self, data: bytes, *, more: bool = True) -> None:
         """Send a piece, as soon as the client has read enough of those before."""
         await self._sent({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def _start(self, status: int, head: list[Header]) -> None:
+        self.waits_since = monotonic()
+        await self._send({"type": "http.response.start", "status": status, "headers": head})
+        self.responded, self.waits_since = True, None  # not before: who is cancelled in between may still say why
 
     async def _sent(self, message: AsgiMessage) -> None:
         self.waits_since = monotonic()
