@@ -1,0 +1,1 @@
+"""Commands of ``mlo`` that belong to the gateway. Light: what they run is imported when they run."""
