@@ -107,7 +107,15 @@ class Relayed:
 
 
 class RelaySource(Protocol):
-    """A streamed answer as the server sends it. One reader; no cancel scope is open between two calls."""
+    """A streamed answer as the server sends it. One reader; no cancel scope is open between two calls.
+
+    ``is_bounded`` says that :meth:`receive` ends by the deadline of the attempt's context by itself, which spares the
+    kernel a scope for each piece.
+    """
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether no call of :meth:`receive` lasts beyond the deadline."""
 
     @property
     def content_type(self) -> str:

@@ -35,7 +35,7 @@ class RelayedStream:
     through unread.
     """
 
-    __slots__ = ("_attempt", "_call", "_deadline", "_done", "_first", "_source", "_wiring")
+    __slots__ = ("_attempt", "_call", "_deadline", "_done", "_first", "_needs_scope", "_source", "_wiring")
 
     def __init__(self, call: Call, wiring: Wiring, commit: RelayCommit) -> None:
         self._call = call
@@ -44,6 +44,7 @@ class RelayedStream:
         self._source = commit.source
         self._first = commit.first
         self._deadline = math.inf if call.deadline is None else call.deadline
+        self._needs_scope = self._deadline < math.inf and not commit.source.is_bounded
         self._done = False
 
     @property
@@ -81,12 +82,9 @@ class RelayedStream:
         if self._done:
             raise StopAsyncIteration
         try:
-            piece = await (self._source.receive() if self._deadline == math.inf else self._in_time())
-        except DeadlineExceeded as error:
-            await self._end("error", error)
-            raise
+            piece = await (self._in_time() if self._needs_scope else self._source.receive())
         except Exception as error:
-            raise await self._interrupt(error) from error
+            raise await (self._time_out() if self._is_late() else self._interrupt(error)) from error
         except BaseException:
             await self._end("cancelled")
             raise
@@ -98,8 +96,16 @@ class RelayedStream:
     async def _in_time(self) -> bytes:
         with anyio.CancelScope(deadline=self._deadline):
             return await self._source.receive()
+        raise TimeoutError
+
+    def _is_late(self) -> bool:
+        return self._deadline < math.inf and anyio.current_time() >= self._deadline
+
+    async def _time_out(self) -> DeadlineExceeded:
         message = f"{self.target}: the answer was not complete within the deadline"
-        raise DeadlineExceeded(message, call_id=self.call_id, partial=self._partial())
+        error = DeadlineExceeded(message, call_id=self.call_id, partial=self._partial())
+        await self._end("error", error)
+        return error
 
     async def _interrupt(self, cause: Exception) -> StreamInterrupted:
         known = cause if isinstance(cause, ProviderError) else ProviderError("")

@@ -182,8 +182,13 @@ class HttpClient:
             with anyio.CancelScope(shield=True):
                 await reply.aclose()
 
-    async def passed(self, path: str, content: bytes, headers: Mapping[str, str] | None = None) -> PassedReply:
+    async def passed(
+        self, path: str, content: bytes, headers: Mapping[str, str] | None = None, *, deadline: float | None = None
+    ) -> PassedReply:
         """Send JSON that is bytes already, and give the answer once its head is there; who gets it must close it.
+
+        ``deadline``, on the clock of :func:`anyio.current_time`, is that of a scope which the caller has opened around
+        this and the reading; see :meth:`~mlo_sdk.passing.PassedReply.leave_scope`.
 
         Raises:
             ProviderError: as the error table says; ``TransportFailed`` when no answer came.
@@ -197,9 +202,10 @@ class HttpClient:
         else:
             credentials = _NO_CREDENTIALS if self._auth is None else await self._auth.credentials()
             direct = cast("DirectTransport", transport)
-            exchange = await self._pass(direct, url, content, {**extra, **credentials.headers})
+            waits = {**self._waits(), "within": deadline}
+            exchange = await self._pass(direct, url, content, {**extra, **credentials.headers}, waits)
             if 200 <= exchange.head.status < 300:
-                return from_exchange(exchange, ids, timeouts, url)
+                return from_exchange(exchange, ids, timeouts, url, waits)
             response = await self._again(as_response(exchange, url), credentials, "POST", url, content, extra)
         return from_reply(StreamReply(response, timeouts, first_header(response, ids)), timeouts, url)
 
@@ -270,9 +276,13 @@ class HttpClient:
         return response
 
     async def _pass(
-        self, transport: DirectTransport, url: httpx.URL, body: bytes, headers: Mapping[str, str]
+        self,
+        transport: DirectTransport,
+        url: httpx.URL,
+        body: bytes,
+        headers: Mapping[str, str],
+        waits: dict[str, float | None],
     ) -> Exchange:
-        waits = self._waits()
         head = request_head("POST", url, self._all_headers(headers), len(body))
         try:
             exchange = await transport.exchange(self._origin, "POST", head + body, waits)

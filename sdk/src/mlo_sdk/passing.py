@@ -31,7 +31,7 @@ _LINES = re.compile(r"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [^\x00\r\n\x80-\U0010ffff
 class PassedReply:
     """An answer with a status of success, whose body is read piece by piece, and then closed."""
 
-    __slots__ = ("_aclose", "_pieces", "_timeouts", "_url", "content_type", "request_id", "status")
+    __slots__ = ("_aclose", "_pieces", "_timeouts", "_url", "_waits", "content_type", "request_id", "status")
 
     def __init__(
         self,
@@ -43,7 +43,9 @@ class PassedReply:
         request_id: str | None,
         timeouts: Timeouts,
         url: httpx.URL,
+        waits: dict[str, float | None] | None = None,
     ) -> None:
+        self._waits = waits
         self._pieces = pieces
         self._aclose = aclose
         self.status = status
@@ -51,6 +53,14 @@ class PassedReply:
         self.request_id = request_id
         self._timeouts = timeouts
         self._url = url
+
+    def leave_scope(self, deadline: float | None) -> bool:
+        """From here on no scope of the caller's bounds the reading; whether it ends by the deadline all the same."""
+        if self._waits is None:
+            return False
+        self._waits["within"] = None
+        self._waits["until"] = deadline
+        return True
 
     async def receive(self) -> bytes:
         """The next bytes of the body; none at its end.
@@ -98,7 +108,11 @@ class PassedReply:
 
 
 def from_exchange(
-    exchange: Exchange, request_id_headers: tuple[str, ...], timeouts: Timeouts, url: httpx.URL
+    exchange: Exchange,
+    request_id_headers: tuple[str, ...],
+    timeouts: Timeouts,
+    url: httpx.URL,
+    waits: dict[str, float | None],
 ) -> PassedReply:
     """The reply to an exchange on the direct transport, which is no further than its head."""
     head = exchange.head
@@ -116,6 +130,7 @@ def from_exchange(
         request_id=None if request_id is None else request_id.decode("latin-1"),
         timeouts=timeouts,
         url=url,
+        waits=waits,
     )
 
 

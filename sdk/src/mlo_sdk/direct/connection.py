@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import select
 import ssl
 from collections.abc import Mapping
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSAttribute
@@ -16,13 +18,18 @@ __all__ = ["Connection", "connect"]
 
 _RECEIVE_BYTES = 65_536
 _SEND_BYTES = 262_144
+_POSIX = os.name == "posix"  # elsewhere a socket is no file descriptor
 _LOST = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
 
 Waits = Mapping[str, float | None]
 
 
 class Connection:
-    """A socket, with or without TLS. ``waits`` are httpx's four timeouts, looked up at each wait."""
+    """A socket, with or without TLS. ``waits`` are httpx's four timeouts, looked up at each wait.
+
+    Beside them may be two moments on the clock of :func:`anyio.current_time`: ``until`` bounds every read, and
+    ``within`` says that the caller has bounded them by a scope of its own, which spares a later bound one of ours.
+    """
 
     __slots__ = ("_socket", "_stream", "_tls", "idle_since", "origin")
 
@@ -41,10 +48,16 @@ class Connection:
     async def send(self, data: bytes, waits: Waits) -> None:
         """Write all of ``data``, in pieces: who sends much over a slow line is not held up as long as it goes on.
 
+        What the system takes at once costs no trip through the event loop: the stream holds nothing back at that time,
+        for it was empty when the last write ended.
+
         Raises:
             httpx.WriteError: when the connection breaks.
             httpx.WriteTimeout: when the server does not take a piece in time.
         """
+        if self._tls is None and _POSIX:
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            data = data[self._written(data) :]
         for start in range(0, len(data), _SEND_BYTES):
             piece = data if len(data) <= _SEND_BYTES else data[start : start + _SEND_BYTES]
             try:
@@ -55,6 +68,15 @@ class Connection:
             if scope.cancelled_caught:
                 raise httpx.WriteTimeout("")
 
+    def _written(self, data: bytes) -> int:
+        """How much of ``data`` the system takes without waiting."""
+        try:
+            return os.write(self._socket.fileno(), data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise httpx.WriteError(_reason(error)) from error
+
     async def receive(self, waits: Waits) -> bytes:
         """The next bytes; none at the end.
 
@@ -62,8 +84,13 @@ class Connection:
             httpx.ReadError: when the connection breaks.
             httpx.ReadTimeout: when nothing comes in time.
         """
+        wait, until = waits.get("read"), waits.get("until")
+        now = anyio.current_time()
+        deadline = float("inf") if wait is None else now + wait
         try:
-            with anyio.CancelScope(deadline=_deadline(waits.get("read"))):
+            if (waits.get("within") or deadline) < deadline:
+                return await self._stream.receive(_RECEIVE_BYTES)
+            with anyio.CancelScope(deadline=deadline if until is None else min(deadline, until)):
                 return await self._stream.receive(_RECEIVE_BYTES)
         except anyio.EndOfStream:
             return b""

@@ -167,7 +167,8 @@ class OpenAICompatProvider(BaseProvider):
         Raises:
             ProviderError: as the dialect's error table says.
         """
-        return await self._relay.whole(request, self._named(model or self._model), self._call_headers(ctx))
+        name = self._named(model or self._model)
+        return await self._relay.whole(request, name, self._call_headers(ctx), ctx.deadline)
 
     async def relay_stream(self, request: RelayRequest, model: str | None, ctx: CallContext, /) -> RelayedChat:
         """The answer as the server sends it, piece by piece.
@@ -175,7 +176,8 @@ class OpenAICompatProvider(BaseProvider):
         Raises:
             ProviderError: as the dialect's error table says.
         """
-        return await self._relay.stream(request, self._named(model or self._model), self._call_headers(ctx))
+        name = self._named(model or self._model)
+        return await self._relay.stream(request, name, self._call_headers(ctx), ctx.deadline)
 
     async def embed(self, request: EmbeddingRequest, ctx: CallContext, /) -> Embeddings:
         """One vector per text.

@@ -53,13 +53,16 @@ class ChatRelay:
             return False
         return self._lacks.isdisjoint(request.chat.needs())
 
-    async def whole(self, request: RelayRequest, model: str, headers: Mapping[str, str]) -> Relayed:
-        """The whole answer.
+    async def whole(
+        self, request: RelayRequest, model: str, headers: Mapping[str, str], deadline: float | None = None
+    ) -> Relayed:
+        """The whole answer. ``deadline`` is that of the scope around this.
 
         Raises:
             ProviderError: as the dialect's error table says.
         """
-        reply = await self._client.passed(self._dialect.chat_path, request.body(self._changes(request, model)), headers)
+        content = request.body(self._changes(request, model))
+        reply = await self._client.passed(self._dialect.chat_path, content, headers, deadline=deadline)
         body = await reply.read()
         if b'"choices"' not in body or b'"error"' in body:
             self._look_at(body, reply)
@@ -70,8 +73,10 @@ class ChatRelay:
             summary=summary_of(body, reply.request_id),
         )
 
-    async def stream(self, request: RelayRequest, model: str, headers: Mapping[str, str]) -> RelayedChat:
-        """The answer as it comes.
+    async def stream(
+        self, request: RelayRequest, model: str, headers: Mapping[str, str], deadline: float | None = None
+    ) -> RelayedChat:
+        """The answer as it comes. ``deadline`` is that of the scope around this, and bounds the reading later.
 
         Raises:
             ProviderError: as the dialect's error table says.
@@ -82,10 +87,12 @@ class ChatRelay:
             asked = request.document.get("stream_options")
             changes["stream_options"] = {**(asked if isinstance(asked, dict) else {}), "include_usage": True}
         headers = {"accept": "text/event-stream", **headers}
-        reply = await self._client.passed(self._dialect.chat_path, request.body(changes), headers)
+        content = request.body(changes)
+        reply = await self._client.passed(self._dialect.chat_path, content, headers, deadline=deadline)
         relayed = RelayedChat(reply, StreamTail(withhold=counted), self._failure, needs_done=self._dialect.needs_done)
         if reply.content_type.lower().startswith("application/json"):  # no stream, or an error with status 200
             relayed.give(_as_frames(self._look_at(await reply.read(), reply)))
+        relayed.is_bounded = reply.leave_scope(deadline)
         return relayed
 
     def _changes(self, request: RelayRequest, model: str) -> dict[str, Any]:
@@ -122,13 +129,26 @@ class ChatRelay:
 class RelayedChat:
     """A streamed answer on its way: whole frames, from the first that says something to the last."""
 
-    __slots__ = ("_done", "_error", "_fail", "_needs_done", "_over", "_ready", "_reply", "_rest", "_spoken", "_tail")
+    __slots__ = (
+        "_done",
+        "_error",
+        "_fail",
+        "_needs_done",
+        "_over",
+        "_ready",
+        "_reply",
+        "_rest",
+        "_spoken",
+        "_tail",
+        "is_bounded",
+    )
 
     def __init__(self, reply: PassedReply, tail: StreamTail, fail: Fail, *, needs_done: bool) -> None:
         self._reply = reply
         self._tail = tail
         self._fail = fail
         self._needs_done = needs_done
+        self.is_bounded = False
         self._rest = b""
         self._ready = b""
         self._done = False

@@ -40,7 +40,9 @@ def number(source: Mapping[str, Any], *keys: str) -> int | None:
     """The first whole number under one of ``keys``, also if written as a string (protobuf's JSON does)."""
     for key in keys:
         value = source.get(key)
-        if isinstance(value, int) and not isinstance(value, bool):
+        if value is None:
+            continue
+        if type(value) is int:
             return value
         if isinstance(value, float) and value.is_integer():
             return int(value)
