@@ -7,14 +7,26 @@ from collections.abc import Sequence
 
 from .errors import invalid
 
-__all__ = ["NAME_PATTERN", "checked_models", "checked_name", "checked_scopes", "checked_title"]
+__all__ = [
+    "MOST_PATTERNS",
+    "MOST_TITLE",
+    "NAME_PATTERN",
+    "TITLE_PATTERN",
+    "checked_models",
+    "checked_name",
+    "checked_scopes",
+    "checked_title",
+]
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 """Names of organizations, projects and plans: they stand in URLs, in scopes of limits and in reports."""
+TITLE_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
+"""What people write: anything but control characters and line ends."""
+MOST_TITLE = 200
+MOST_PATTERNS = 100
 
-_NAME = re.compile(NAME_PATTERN.replace("$", r"\Z"))
-_MOST_TITLE = 200
-_MOST_PATTERNS = 100
+_NAME = re.compile(NAME_PATTERN[:-1])
+_TITLE = re.compile(TITLE_PATTERN[:-1])
 
 
 def checked_name(param: str, name: str) -> str:
@@ -23,19 +35,19 @@ def checked_name(param: str, name: str) -> str:
     Raises:
         ActRefused: ``invalid``.
     """
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name):
         raise invalid(param, "consists of 1 to 63 small letters, digits and hyphens, with no hyphen at either end")
     return name
 
 
 def checked_title(param: str, title: str) -> str:
-    """``title``, if it may be one: up to 200 printable characters.
+    """``title``, if it may be one: up to 200 characters on one line.
 
     Raises:
         ActRefused: ``invalid``.
     """
-    if len(title) > _MOST_TITLE or not title.isprintable():
-        raise invalid(param, f"has up to {_MOST_TITLE} printable characters")
+    if len(title) > MOST_TITLE or not _TITLE.fullmatch(title):
+        raise invalid(param, f"has up to {MOST_TITLE} characters, on one line")
     return title
 
 
@@ -47,11 +59,11 @@ def checked_models(models: Sequence[str] | None) -> tuple[str, ...] | None:
     """
     if models is None:
         return None
-    if not 0 < len(models) <= _MOST_PATTERNS:
-        raise invalid("models", f"has 1 to {_MOST_PATTERNS} patterns; leave it out to allow all models")
+    if not 0 < len(models) <= MOST_PATTERNS:
+        raise invalid("models", f"has 1 to {MOST_PATTERNS} patterns; leave it out to allow all models")
     for pattern in models:
-        if not 0 < len(pattern) <= _MOST_TITLE or not pattern.isprintable():
-            raise invalid("models", f"has patterns of 1 to {_MOST_TITLE} printable characters")
+        if not 0 < len(pattern) <= MOST_TITLE or not _TITLE.fullmatch(pattern):
+            raise invalid("models", f"has patterns of 1 to {MOST_TITLE} characters, each on one line")
     return tuple(dict.fromkeys(models))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 from attrs import frozen
-from sqlalchemy import Select, or_, select, update
+from sqlalchemy import Connection, Select, or_, select, update
 
 from mlo_gateway.contracts import Role
 
@@ -193,11 +193,11 @@ def revoke_key(act: Acting, ident: str) -> ApiKey:
     return revoked
 
 
-def mark_used(look: Looking, uses: Mapping[str, int]) -> None:
+def mark_used(connection: Connection, uses: Mapping[str, int]) -> None:
     """Note when keys (by id) were last used. No act: nothing is audited, nothing is read again."""
     for ident, at in sorted(uses.items()):
         later = or_(api_key.c.last_used.is_(None), api_key.c.last_used < at)
-        look.connection.execute(update(api_key).where(api_key.c.id == ident, later).values(last_used=at))
+        connection.execute(update(api_key).where(api_key.c.id == ident, later).values(last_used=at))
 
 
 def place_of_key(key: ApiKey) -> Place:
@@ -232,11 +232,11 @@ def _demand_power(act: Acting, key: ApiKey) -> None:
 
 def _demand_member(found: Member, key: ApiKey) -> None:
     if found.organization != key.organization or found.project not in {None, key.project}:
-        raise invalid("member", "has no role in this project")
+        raise conflict("the member has no role in this project", param="member")
     if not is_at_most(key.role, found.role):
-        raise invalid("role", f"is more than the member's role, {found.role}")
+        raise conflict(f"the role {key.role} is more than the member's, {found.role}", param="role")
     if not reaches_as_far("organization" if found.project is None else "project", key.reach):
-        raise invalid("reach", "is wider than that of the member's role")
+        raise conflict(f"the member's role does not reach over the {key.reach}", param="reach")
 
 
 def _within_own(act: Acting, models: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -248,7 +248,7 @@ def _within_own(act: Acting, models: tuple[str, ...] | None) -> tuple[str, ...] 
 
 def _future(act: Acting, expires: int | None) -> int | None:
     if expires is not None and expires <= act.now:
-        raise invalid("expires", "lies in the past")
+        raise conflict("the time of expiry lies in the past", param="expires_at")
     return expires
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from .acting import Acting, Looking
 from .ending import end_keys, touch_keys
-from .errors import conflict, invalid, missing
+from .errors import conflict, missing
 from .fields import checked_name, checked_title
 from .organizations import find_organization
 from .paging import Cut, Page, cut
@@ -143,5 +143,5 @@ def close_project(act: Acting, name: str) -> Project:
 
 def _known_plan(act: Acting, name: str) -> str:
     if name not in act.plans:
-        raise invalid("plan", f"takes one of {', '.join(act.plans)}")
+        raise missing("plan", name)
     return name
