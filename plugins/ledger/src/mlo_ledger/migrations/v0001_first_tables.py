@@ -157,6 +157,7 @@ def _usage_hour() -> None:
         sa.Column("unpriced", sa.BigInteger(), nullable=False),
         sa.Column("estimated", sa.BigInteger(), nullable=False),
         sa.Column("latency_us", sa.BigInteger(), nullable=False),
+        sqlite_with_rowid=False,
     )
 
 
