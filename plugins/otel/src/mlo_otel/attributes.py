@@ -18,6 +18,7 @@ __all__ = [
     "Attributes",
     "attempt_attributes",
     "call_attributes",
+    "clean",
     "decision_attributes",
     "error_attributes",
     "failure_attributes",
@@ -43,6 +44,21 @@ _ACCOUNTING = {
 
 def _known(pairs: Mapping[str, Any]) -> Attributes:
     return {name: value for name, value in pairs.items() if value is not None}
+
+
+def clean(attributes: Mapping[str, Any]) -> Attributes:
+    """The same, but for lone surrogates: one in a text from outside, and a whole batch could not be encoded."""
+    return {name: _clean(value) for name, value in attributes.items()}
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {_clean(name): _clean(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    return value
 
 
 def operation_of(operation: str) -> str:

@@ -39,12 +39,14 @@ def surrounding(metadata: Mapping[str, str]) -> otel.Context:
 
 
 def traceparent_of(context: SpanContext) -> str:
-    """The header's value for a span."""
+    """The header's value for a span that exists."""
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
 
 def headers_of(context: SpanContext) -> dict[str, str]:
-    """The headers by which a server continues the trace."""
+    """The headers by which a server continues the trace; none where tracing is switched off."""
+    if not context.is_valid:
+        return {}
     headers = {"traceparent": traceparent_of(context)}
     if context.trace_state:
         headers["tracestate"] = context.trace_state.to_header()

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
 
-__all__ = ["Losses", "Outbox"]
+__all__ = ["Losses", "Outbox", "Ticker"]
 
 T = TypeVar("T")
 _QUIET = 60.0  # seconds between two warnings
@@ -143,3 +143,29 @@ class Outbox(Generic[T]):
                 self._sent += count
         if count and not arrived:
             self._losses.add(self._signal, "export failed", count)
+
+
+class Ticker:
+    """Does something every ``interval`` seconds in a thread of its own, and a last time when it stops."""
+
+    def __init__(self, do: Callable[[], object], interval: float) -> None:
+        self._do = do
+        self._interval = interval
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="mlo-otel-metrics", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Once more, and no more; waits for that at most ``timeout`` seconds."""
+        self._stopped.set()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # noqa: FBT003 - the SDK's own way
+        going = True
+        while going:
+            going = not self._stopped.wait(self._interval)
+            try:
+                self._do()
+            except Exception:  # noqa: BLE001 - a border: an exporter that raises must not end the thread
+                _log.warning("an export of metrics failed", exc_info=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from time import monotonic
 from typing import TypedDict
 
-from attrs import field, frozen
-from opentelemetry._logs import set_logger_provider
+from attrs import frozen
+from opentelemetry._logs import Logger, set_logger_provider
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -16,18 +17,23 @@ from opentelemetry.metrics import set_meter_provider
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadableLogRecord, ReadWriteLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import set_tracer_provider
 
+from .aggregates import Registry
 from .config import OtelConfig
-from .delivery import Losses, Outbox
+from .delivery import Losses, Outbox, Ticker
+from .semconv import Table
+from .spans import SpanSource
 
 __all__ = ["Machinery", "machinery"]
 
 _SCOPE = "mlo_otel"
+_LEAST = 0.05  # seconds for a last word, whatever the time
 
 
 class _Spans(SpanProcessor):
@@ -68,15 +74,20 @@ class _Events(LogRecordProcessor):
 
 @frozen(kw_only=True)
 class Machinery:
-    """The providers of one observer; what is not exported has none."""
+    """What one observer records into; what is not exported goes nowhere.
+
+    ``providers`` are the SDK's, for the rest of the process; only there if they are to be global.
+    """
 
     losses: Losses
-    tracers: TracerProvider
-    meters: MeterProvider
-    loggers: LoggerProvider | None = None
+    source: SpanSource
+    registry: Registry
+    ticker: Ticker | None = None
+    logger: Logger | None = None
     spans: Outbox[ReadableSpan] | None = None
     events: Outbox[ReadableLogRecord] | None = None
-    exporters: Sequence[SpanExporter | LogRecordExporter] = field(factory=tuple)
+    exporters: Sequence[SpanExporter | LogRecordExporter | MetricExporter] = ()
+    meters: MeterProvider | None = None
 
     def close(self, timeout: float) -> None:
         """Send what waits, for ``timeout`` seconds at most."""
@@ -87,10 +98,12 @@ class Machinery:
         for outbox in outboxes:
             outbox.join(max(0.0, until - monotonic()))
         # metrics last: they tell of the losses
-        self.meters.shutdown(timeout_millis=max(50.0, (until - monotonic()) * 1000))
+        if self.ticker is not None:
+            self.ticker.stop(max(_LEAST, until - monotonic()))
+        if self.meters is not None:
+            self.meters.shutdown(timeout_millis=max(_LEAST, until - monotonic()) * 1000)
         for exporter in self.exporters:
             exporter.shutdown()
-        self.tracers.shutdown()
 
 
 class _Options(TypedDict):
@@ -102,21 +115,19 @@ class _Options(TypedDict):
     certificate_file: str | None
 
 
-def machinery(config: OtelConfig, name: str, readers: Sequence[MetricReader] | None = None) -> Machinery:
-    """Everything that sends, for the observer called ``name``. ``readers`` go before the exporter of metrics."""
+def machinery(config: OtelConfig, name: str, release: str, table: Table) -> Machinery:
+    """Everything that sends, for the observer called ``name``."""
     losses = Losses(name)
     resource = Resource.create(_described(config))
+    scope = InstrumentationScope(_SCOPE, release, table.schema)
     options = _options(config)
-    if readers is None:
-        readers = [_metric_reader(config, options)] if config.metrics else []
-    meters = MeterProvider(readers, resource, shutdown_on_exit=False)
     tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
-    loggers, spans, events = None, None, None
-    exporters: list[SpanExporter | LogRecordExporter] = []
+    registry = Registry(resource, scope)
+    ticker, meters, loggers, spans, events = None, None, None, None, None
+    exporters: list[SpanExporter | LogRecordExporter | MetricExporter] = []
     if config.traces:
         span_exporter = OTLPSpanExporter(endpoint=_address(config, "traces"), **options)
         spans = _span_outbox(config, span_exporter, losses)
-        tracers.add_span_processor(_Spans(spans))
         exporters.append(span_exporter)
     if config.events:
         log_exporter = OTLPLogExporter(endpoint=_address(config, "logs"), **options)
@@ -124,17 +135,29 @@ def machinery(config: OtelConfig, name: str, readers: Sequence[MetricReader] | N
         loggers = LoggerProvider(resource, shutdown_on_exit=False)
         loggers.add_log_record_processor(_Events(events))
         exporters.append(log_exporter)
+    if config.metrics:
+        metric_exporter = OTLPMetricExporter(endpoint=_address(config, "metrics"), **options)
+        ticker = Ticker(partial(_send_metrics, metric_exporter, registry), config.interval)
+        exporters.append(metric_exporter)
     if config.set_global:
-        _make_global(tracers, meters, loggers)
+        meters = _made_global(config, options, tracers, spans, loggers)
     return Machinery(
         losses=losses,
-        tracers=tracers,
-        meters=meters,
-        loggers=loggers,
+        source=SpanSource(tracers, scope, None if spans is None else spans.put),
+        registry=registry,
+        ticker=ticker,
+        logger=None if loggers is None else loggers.get_logger(_SCOPE, release, table.schema),
         spans=spans,
         events=events,
         exporters=tuple(exporters),
+        meters=meters,
     )
+
+
+def _send_metrics(exporter: MetricExporter, registry: Registry) -> None:
+    data = registry.data()
+    if data is not None:
+        exporter.export(data)
 
 
 def _span_outbox(config: OtelConfig, exporter: SpanExporter, losses: Losses) -> Outbox[ReadableSpan]:
@@ -149,11 +172,6 @@ def _event_outbox(config: OtelConfig, exporter: LogRecordExporter, losses: Losse
         return exporter.export(batch) is LogRecordExportResult.SUCCESS
 
     return Outbox("events", send, losses, limit=config.queue, batch=config.batch, delay=config.delay)
-
-
-def _metric_reader(config: OtelConfig, options: _Options) -> MetricReader:
-    exporter = OTLPMetricExporter(endpoint=_address(config, "metrics"), **options)
-    return PeriodicExportingMetricReader(exporter, export_interval_millis=config.interval * 1000)
 
 
 def _address(config: OtelConfig, signal: str) -> str | None:
@@ -177,8 +195,21 @@ def _described(config: OtelConfig) -> dict[str, str]:
     return said
 
 
-def _make_global(tracers: TracerProvider, meters: MeterProvider, loggers: LoggerProvider | None) -> None:
+def _made_global(
+    config: OtelConfig,
+    options: _Options,
+    tracers: TracerProvider,
+    spans: Outbox[ReadableSpan] | None,
+    loggers: LoggerProvider | None,
+) -> MeterProvider:
+    """Other libraries' spans and events go through our queues; their metrics have a reader of their own."""
+    if spans is not None:
+        tracers.add_span_processor(_Spans(spans))
+    exporter = OTLPMetricExporter(endpoint=_address(config, "metrics"), **options)
+    readers = [PeriodicExportingMetricReader(exporter, config.interval * 1000)] if config.metrics else []
+    meters = MeterProvider(readers, tracers.resource, shutdown_on_exit=False)
     set_tracer_provider(tracers)
     set_meter_provider(meters)
     if loggers is not None:
         set_logger_provider(loggers)
+    return meters

@@ -4,105 +4,111 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from opentelemetry.context import Context
-from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Observation
-from opentelemetry.util.types import AttributeValue
+from attrs import frozen
 
 from mlo.models import Money
 from mlo.responses import Usage
 
+from .aggregates import Histogram, Registry
 from .semconv import CHAT, DURATION_BUCKETS, EMBEDDINGS, TOKEN_BUCKETS, Gen, Kind, Mlo, Table
 
-__all__ = ["Instruments"]
+__all__ = ["AttemptLabels", "Instruments"]
 
-_Labels = Mapping[str, AttributeValue]
+_ATTEMPT = (Gen.OPERATION, Gen.PROVIDER, Gen.REQUEST_MODEL, Gen.RESPONSE_MODEL, Gen.ERROR_TYPE)
+_TOKENS = "Number of input and output tokens used by GenAI clients"
+_MODALITY = "unknown"  # no vendor here tells
+
+
+@frozen
+class AttemptLabels:
+    """What the metrics of an attempt are grouped by."""
+
+    operation: str
+    provider: str
+    request_model: str | None
+    response_model: str | None = None
+    error: str | None = None
+
+    def values(self) -> tuple[str | None, ...]:
+        """In the order of the names."""
+        return (self.operation, self.provider, self.request_model, self.response_model, self.error)
 
 
 class Instruments:
     """One set per observer. ``lost`` gives the losses by signal and reason."""
 
-    def __init__(self, meter: Meter, table: Table, lost: Callable[[], Mapping[tuple[str, str], int]]) -> None:
+    def __init__(self, registry: Registry, table: Table, lost: Callable[[], Mapping[tuple[str, str], int]]) -> None:
         self._lost = lost
         self._duration = {
-            operation: _seconds(meter, name, "Duration of GenAI client operation")
+            operation: _seconds(registry, name, "Duration of GenAI client operation", _ATTEMPT)
             for operation, name in table.duration.items()
         }
-        self._first_chunk = _seconds(meter, table.first_chunk, "Time to receive the first chunk")
-        self._chunk = _seconds(meter, table.chunk, "Time per output chunk, for each chunk after the first one")
-        self._usage = None if table.usage is None else _tokens(meter, table.usage)
-        self._distributions = {key: _tokens(meter, name) for key, name in table.distributions.items()}
+        self._first_chunk = _seconds(registry, table.first_chunk, "Time to receive the first chunk", _ATTEMPT)
+        self._chunk = _seconds(registry, table.chunk, "Time per output chunk, after the first one", _ATTEMPT)
+        self._usage = None
+        if table.usage is not None:
+            names = (*_ATTEMPT, Gen.TOKEN_TYPE)
+            self._usage = registry.histogram(table.usage, "{token}", _TOKENS, names, TOKEN_BUCKETS)
+        self._distributions = {
+            key: registry.histogram(name, "{token}", _TOKENS, _ATTEMPT, TOKEN_BUCKETS)
+            for key, name in table.distributions.items()
+        }
         self._counters = {
-            kind: meter.create_counter(name, unit="{token}", description=f"Tokens used: {kind}")
+            kind: registry.counter(name, "{token}", f"Tokens used: {kind}", (*_ATTEMPT, Gen.TOKEN_MODALITY))
             for kind, name in table.counters.items()
         }
-        self._call = _seconds(meter, Mlo.CALL_DURATION, "Duration of a routed call, all attempts included")
-        self._cost = meter.create_counter(
-            Mlo.COST, unit="n{currency}", description="Cost in billionths of the currency"
-        )
-        meter.create_observable_counter(
-            Mlo.DROPPED, [self._observe_lost], unit="{item}", description="Spans and events that never arrived"
-        )
+        names = (Mlo.ROUTE, Mlo.OPERATION, Mlo.STATUS)
+        self._call = _seconds(registry, Mlo.CALL_DURATION, "Duration of a routed call, all attempts included", names)
+        description = "Cost in billionths of the unit of currency"
+        self._cost = registry.counter(Mlo.COST, "n{currency}", description, (*_ATTEMPT, Mlo.CURRENCY))
+        registry.observed(Mlo.DROPPED, "{item}", "Spans and events that never arrived", self._losses)
 
-    def attempt(self, operation: str, labels: _Labels, elapsed: float, usage: Usage, context: Context) -> None:
+    def attempt(self, labels: AttemptLabels, elapsed: float, usage: Usage) -> None:
         """An attempt ended."""
-        self._duration[operation].record(elapsed, labels, context)
-        for kind, count in _counts(usage, operation):
-            self._count(operation, kind, count, labels, context)
+        values = labels.values()
+        operation = labels.operation
+        self._duration[operation].record(elapsed, values)
+        if usage.prompt_tokens is not None:
+            self._count(operation, "input", usage.prompt_tokens, values)
+        if usage.completion_tokens is not None and operation != EMBEDDINGS:
+            self._count(operation, "output", usage.completion_tokens, values)
+        if usage.cached_tokens:
+            self._count(operation, "cache_read", usage.cached_tokens, values)
+        if usage.reasoning_tokens:
+            self._count(operation, "reasoning", usage.reasoning_tokens, values)
         if usage.cost is not None:
-            self._spent(usage.cost, labels)
+            self._spent(usage.cost, values)
 
-    def first_chunk(self, elapsed: float, labels: _Labels, context: Context) -> None:
+    def first_chunk(self, elapsed: float, labels: AttemptLabels) -> None:
         """A stream has begun to speak."""
-        self._first_chunk.record(elapsed, labels, context)
+        self._first_chunk.record(elapsed, labels.values())
 
-    def chunk(self, elapsed: float, labels: _Labels, context: Context) -> None:
+    def chunk(self, elapsed: float, labels: tuple[str | None, ...]) -> None:
         """It has said one thing more."""
-        self._chunk.record(elapsed, labels, context)
+        self._chunk.record(elapsed, labels)
 
-    def call(self, elapsed: float, labels: _Labels, context: Context) -> None:
+    def call(self, elapsed: float, route: str, operation: str, status: str) -> None:
         """A call ended."""
-        self._call.record(elapsed, labels, context)
+        self._call.record(elapsed, (route, operation, status))
 
-    def _count(self, operation: str, kind: Kind, count: int, labels: _Labels, context: Context) -> None:
+    def _count(self, operation: str, kind: Kind, count: int, values: tuple[str | None, ...]) -> None:
         if self._usage is not None and kind in {"input", "output"}:
-            self._usage.record(count, {**labels, Gen.TOKEN_TYPE: kind}, context)
+            self._usage.record(count, (*values, kind))
         distribution = self._distributions.get((operation, kind))
         if distribution is not None:
-            distribution.record(count, labels, context)
-        counter: Counter | None = self._counters.get(kind) if operation == CHAT else None
+            distribution.record(count, values)
+        counter = self._counters.get(kind) if operation == CHAT else None
         if counter is not None:
-            counter.add(count, {**labels, Gen.TOKEN_MODALITY: "unknown"}, context)
+            counter.add(count, (*values, _MODALITY))
 
-    def _spent(self, cost: Money, labels: _Labels) -> None:
+    def _spent(self, cost: Money, values: tuple[str | None, ...]) -> None:
         if cost.nano >= 0:  # a counter does not go back
-            self._cost.add(cost.nano, {**labels, Mlo.CURRENCY: cost.currency})
+            self._cost.add(cost.nano, (*values, cost.currency))
 
-    def _observe_lost(self, _options: CallbackOptions) -> Iterable[Observation]:
+    def _losses(self) -> Iterable[tuple[Mapping[str, str], int]]:
         for (signal, reason), count in self._lost().items():
-            yield Observation(count, {Mlo.SIGNAL: signal, Mlo.REASON: reason})
+            yield {Mlo.SIGNAL: signal, Mlo.REASON: reason}, count
 
 
-def _counts(usage: Usage, operation: str) -> Iterable[tuple[Kind, int]]:
-    if usage.prompt_tokens is not None:
-        yield "input", usage.prompt_tokens
-    if usage.completion_tokens is not None and operation != EMBEDDINGS:
-        yield "output", usage.completion_tokens
-    if usage.cached_tokens:
-        yield "cache_read", usage.cached_tokens
-    if usage.reasoning_tokens:
-        yield "reasoning", usage.reasoning_tokens
-
-
-def _seconds(meter: Meter, name: str, description: str) -> Histogram:
-    return meter.create_histogram(
-        name, unit="s", description=description, explicit_bucket_boundaries_advisory=DURATION_BUCKETS
-    )
-
-
-def _tokens(meter: Meter, name: str) -> Histogram:
-    return meter.create_histogram(
-        name,
-        unit="{token}",
-        description="Number of input and output tokens used by GenAI clients",
-        explicit_bucket_boundaries_advisory=TOKEN_BUCKETS,
-    )
+def _seconds(registry: Registry, name: str, description: str, names: tuple[str, ...]) -> Histogram:
+    return registry.histogram(name, "s", description, names, DURATION_BUCKETS)

@@ -11,27 +11,27 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+from attrs import evolve
 from opentelemetry.context import Context
-from opentelemetry.trace import get_current_span
+from opentelemetry.trace import NonRecordingSpan, set_span_in_context
 
 from mlo import records, tracing
 from mlo.api import Environment
 from mlo.errors import ConfigError
 from mlo.records import Record
-from mlo.responses import Usage
 
-from .attributes import Attributes, failure_attributes, finish_attributes
+from .attributes import clean, error_attributes, failure_attributes, finish_attributes
 from .calls import AttemptSpan, CallSpans
 from .config import OtelConfig
 from .content import answered, as_text, asked
 from .context import attempt_here, enter, headers_of, leave, surrounding, traceparent_of
 from .exporters import Machinery, machinery
 from .metrics import Instruments
-from .semconv import Gen, Mlo, chosen
+from .semconv import Gen, Mlo, Table, chosen
+from .spans import LiveSpan
 
 __all__ = ["OtelObserver", "open_otel"]
 
-_SCOPE = "mlo_otel"
 _KEPT = 64  # finished calls whose trace may still be looked up
 _DELTAS = frozenset({"TextDelta", "ReasoningDelta", "ToolCallDelta"})
 _ALWAYS: frozenset[type[Record]] = frozenset(
@@ -56,10 +56,15 @@ async def open_otel(config: OtelConfig, environment: Environment) -> AsyncIterat
         ConfigError: for an endpoint that is not an HTTP URL, or numbers that make no sense.
     """
     _check(config, environment.path)
-    parts = await anyio.to_thread.run_sync(machinery, config, environment.instance)
+    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        config = evolve(config, traces=False, metrics=False, events=False)
+    table = chosen(os.environ.get("OTEL_SEMCONV_STABILITY_OPT_IN", ""))
+    parts = await anyio.to_thread.run_sync(machinery, config, environment.instance, _release(), table)
+    observer = OtelObserver(config, parts, table)
     try:
-        yield OtelObserver(config, parts)
+        yield observer
     finally:
+        observer.close()
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(parts.close, config.close_timeout)
 
@@ -80,15 +85,11 @@ def _check(config: OtelConfig, path: str) -> None:
 class OtelObserver:
     """Spans of a request, its route and each attempt; metrics of attempts and calls; events if asked for."""
 
-    def __init__(self, config: OtelConfig, parts: Machinery) -> None:
-        table = chosen(os.environ.get("OTEL_SEMCONV_STABILITY_OPT_IN", ""))
+    def __init__(self, config: OtelConfig, parts: Machinery, table: Table) -> None:
         self._config = config
         self._parts = parts
-        release = _release()
-        self._tracer = parts.tracers.get_tracer(_SCOPE, release, table.schema)
-        meter = parts.meters.get_meter(_SCOPE, release, table.schema)
-        self._instruments = Instruments(meter, table, parts.losses.counts)
-        self._logger = None if parts.loggers is None else parts.loggers.get_logger(_SCOPE, release, table.schema)
+        self._source = parts.source
+        self._instruments = Instruments(parts.registry, table, parts.losses.counts)
         self._calls: dict[str, CallSpans] = {}
         self._finished: deque[str] = deque()
         self._take: Mapping[type[Record], Callable[[Any], None]] = {
@@ -125,27 +126,34 @@ class OtelObserver:
         if take is not None:
             take(record)
 
-    def _call_started(self, record: records.CallStarted) -> None:
-        around = self._around(record)
-        parent = surrounding(record.metadata) if around is None else around
-        call = CallSpans(self._tracer, record, parent, outermost=around is None)
-        self._calls[record.call_id] = call
-        tracing.traceparents[record.call_id] = traceparent_of(call.span.get_span_context())
+    def close(self) -> None:
+        """End what is still under way, so that it is sent, too."""
+        for call_id in [*self._finished, *self._calls]:
+            tracing.traceparents.pop(call_id, None)
+        for call in self._calls.values():
+            call.abandon()
+        self._calls.clear()
 
-    def _around(self, record: records.CallStarted) -> Context | None:
-        """The attempt that a route inside a route serves."""
+    def _call_started(self, record: records.CallStarted) -> None:
+        call = CallSpans(self._source, record, self._around(record))
+        self._calls[record.call_id] = call
+        if self._config.traces:
+            tracing.traceparents[record.call_id] = traceparent_of(call.span.context)
+
+    def _around(self, record: records.CallStarted) -> Context | LiveSpan:
+        """Where a call comes from: for a route inside a route, the attempt that it serves."""
         outer = None if record.parent is None else self._calls.get(record.parent)
         if outer is None:
-            return None
+            return surrounding(record.metadata)
         number = attempt_here(outer.record.call_id)
         attempts = outer.attempts
         attempt = attempts.get(number) if number is not None else next(reversed(attempts.values()), None)
-        return outer.context if attempt is None else attempt.context
+        return outer.span if attempt is None else attempt.span
 
     def _route_decided(self, record: records.RouteDecided) -> None:
         call = self._calls.get(record.call_id)
         if call is not None:
-            call.decided(self._tracer, record)
+            call.decided(self._source, record)
 
     def _step_chosen(self, record: records.StepChosen) -> None:
         call = self._calls.get(record.call_id)
@@ -157,9 +165,10 @@ class OtelObserver:
         if call is None:
             return
         name = self._config.names.get(record.provider) or record.plugin or record.provider or record.target
-        attempt = AttemptSpan(self._tracer, record, call, name, call.record.request)
+        attempt = AttemptSpan(self._source, record, call, name, call.record.request)
         call.attempts[record.attempt] = attempt
-        headers = headers_of(attempt.span.get_span_context()) if self._config.propagate else None
+        propagates = self._config.propagate and self._config.traces
+        headers = headers_of(attempt.span.context) if propagates else None
         enter((record.call_id, record.attempt), headers)
 
     def _first_event(self, record: records.FirstEvent) -> None:
@@ -169,10 +178,8 @@ class OtelObserver:
         if call is None or attempt is None or attempt.is_route:
             return
         call.committed = attempt
-        attempt.gap()
-        attempt.attributes[Gen.FIRST_CHUNK] = record.elapsed
-        attempt.span.set_attribute(Gen.FIRST_CHUNK, record.elapsed)
-        self._instruments.first_chunk(record.elapsed, attempt.labels, attempt.context)
+        attempt.commit(record.elapsed)
+        self._instruments.first_chunk(record.elapsed, attempt.labels)
 
     def _event_seen(self, record: records.EventSeen) -> None:
         call = self._calls.get(record.call_id)
@@ -181,7 +188,7 @@ class OtelObserver:
             return
         gap = attempt.gap()
         if gap is not None:
-            self._instruments.chunk(gap, attempt.labels, attempt.context)
+            self._instruments.chunk(gap, attempt.labels.values())
 
     def _attempt_failed(self, record: records.AttemptFailed) -> None:
         leave((record.call_id, record.attempt))
@@ -189,15 +196,15 @@ class OtelObserver:
         attempt = None if call is None else call.attempts.pop(record.attempt, None)
         if call is None or attempt is None:
             return
-        said = failure_attributes(record, call.operation)
         if attempt.is_route:
-            attempt.end({name: said[name] for name in said if name.startswith(("error.", "mlo.can"))}, record.error)
+            attempt.end({Mlo.CANCELLED: True} if record.error is None else error_attributes(record.error), record.error)
             return
         kind = "cancelled" if record.error is None else type(record.error).__name__
         if record.reached:
-            self._measure(call, attempt, {Gen.ERROR_TYPE: kind}, record.elapsed, record.usage)
-        attempt.end(said, record.error)
-        self._tell(call, attempt, {})
+            labels = evolve(attempt.labels, error=kind)
+            self._instruments.attempt(labels, record.elapsed, record.usage)
+        attempt.end(failure_attributes(record, call.operation), record.error)
+        self._tell(attempt, {})
 
     def _attempt_finished(self, record: records.AttemptFinished) -> None:
         leave((record.call_id, record.attempt))
@@ -206,37 +213,32 @@ class OtelObserver:
         if call is None or attempt is None:
             return
         if attempt.is_route:
-            attempt.end({}, None)
+            attempt.end({})
             return
-        more: Attributes = {} if record.model is None else {Gen.RESPONSE_MODEL: record.model}
-        self._measure(call, attempt, more, record.elapsed, record.usage)
+        labels = attempt.labels if record.model is None else evolve(attempt.labels, response_model=record.model)
+        self._instruments.attempt(labels, record.elapsed, record.usage)
         said = finish_attributes(record, call.operation)
         content: dict[str, Any] = {}
         if self._config.content:
             content = {**asked(call.record.request), **answered(record.response)}
-        attempt.end({**said, **as_text(content)}, None)
-        self._tell(call, attempt, content)
+            said |= as_text(content)
+        attempt.end(said)
+        self._tell(attempt, content)
 
-    def _measure(self, call: CallSpans, attempt: AttemptSpan, more: Attributes, elapsed: float, usage: Usage) -> None:
-        labels = {**attempt.labels, **more}
-        self._instruments.attempt(call.operation, labels, elapsed, usage, attempt.context)
-
-    def _tell(self, call: CallSpans, attempt: AttemptSpan, content: Mapping[str, Any]) -> None:
-        if self._logger is not None and get_current_span(attempt.context).get_span_context().trace_flags.sampled:
-            said = {name: value for name, value in attempt.attributes.items() if name.startswith(("gen_ai.", "error."))}
-            del call
-            self._logger.emit(event_name=Gen.DETAILS, attributes={**said, **content}, context=attempt.context)
+    def _tell(self, attempt: AttemptSpan, content: Mapping[str, Any]) -> None:
+        logger = self._parts.logger
+        if logger is None or (self._config.traces and not attempt.span.is_sampled):
+            return
+        known = attempt.span.attributes.items()
+        said = {name: value for name, value in known if name.startswith(("gen_ai.", "error.")) and name not in content}
+        here = set_span_in_context(NonRecordingSpan(attempt.span.context))
+        logger.emit(event_name=Gen.DETAILS, attributes={**said, **clean(content)}, context=here)
 
     def _call_finished(self, record: records.CallFinished) -> None:
         call = self._calls.pop(record.call_id, None)
         if call is None:
             return
-        labels: Attributes = {
-            Mlo.ROUTE: record.route,
-            Mlo.OPERATION: call.record.operation,
-            Mlo.STATUS: record.status,
-        }
-        self._instruments.call(record.elapsed, labels, call.context)
+        self._instruments.call(record.elapsed, record.route, call.record.operation, record.status)
         call.end(record)
         self._finished.append(record.call_id)
         if len(self._finished) > _KEPT:
