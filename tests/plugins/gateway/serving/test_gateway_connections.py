@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import anyio
+import attrs
 import pytest
 
 from tests.plugins.gateway.serving.serving import Served, answer, everything, serving
 
 _GET = b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n"
-_IDLE = int(os.environ.get("MLO_IDLE_CONNECTIONS", "500"))
 
 
 async def hello(scope: Any, receive: Any, send: Any) -> None:
@@ -118,34 +115,6 @@ def test_connections_beyond_the_bound_are_sent_away() -> None:
             assert answer(first).endswith(b"hello")
 
 
-def test_idle_connections_are_cheap_and_harmless() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 2 * _IDLE + 200  # both ends are in this process
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        pytest.skip(f"needs {wanted} open files: ulimit -n")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
-    clients = []
-    try:
-        with serving(hello, connections=_IDLE + 10) as server:
-            before = _resident()
-            clients = [server.connect(_GET) for _ in range(_IDLE)]
-            assert all(answer(client).endswith(b"hello") for client in clients)
-            grown = (_resident() - before) / _IDLE
-            print(f"{grown:.0f} bytes for each of {_IDLE} idle connections, both ends")
-            assert grown < 40_000
-            with server.connect(_GET) as one_more:
-                assert answer(one_more).endswith(b"hello")
-    finally:
-        for client in clients:
-            client.close()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def _resident() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
 def test_the_end_waits_for_requests_under_way(served: Served) -> None:
     served.bounds.config = _patient(served)
     with served.connect(_GET.replace(b"/hello", b"/slow")) as client, served.connect() as idle:
@@ -158,8 +127,6 @@ def test_the_end_waits_for_requests_under_way(served: Served) -> None:
 
 
 def _patient(served: Served) -> Any:
-    import attrs
-
     return attrs.evolve(served.bounds.config, drain_timeout=5)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import cast
 
 import anyio
@@ -25,6 +26,8 @@ from mlo_gateway.contracts import Authenticator, Gateway
 from mlo_gateway.limits.admission import Admission
 from mlo_gateway.limits.background import beside
 
+from .certificates import check_certificate
+from .config import ServeConfig
 from .connections import Bounds
 from .health import Checks, Exposition, Health, Verdict
 from .limiting import Limiting, open_limiting
@@ -73,8 +76,18 @@ def read_plan(overrides: Overrides) -> Plan:
         hint = 'set host = "127.0.0.1", or auth = "keys"'
         reason = f"without keys anybody who reaches {config.serve.host} could use the gateway"
         raise ConfigError("gateway.auth", reason, hint=hint, source=found.source)
+    config = attrs.evolve(config, serve=_with_paths(found, config.serve))
+    check_certificate(config.serve)
     settings = with_observers(with_demo(found), ledger_options(found, config))
     return Plan(settings=settings, config=config, demo=not found.providers)
+
+
+def _with_paths(settings: Settings, serve: ServeConfig) -> ServeConfig:
+    """The same with files looked for beside the configuration file."""
+    if serve.tls_cert is None or serve.tls_key is None:
+        return serve
+    base = Path.cwd() if settings.source is None else Path(settings.source).absolute().parent
+    return attrs.evolve(serve, tls_cert=str(base / serve.tls_cert), tls_key=str(base / serve.tls_key))
 
 
 def ledger_options(settings: Settings, config: GatewayConfig) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -12,15 +13,19 @@ from typing import Any
 import anyio
 from attrs import frozen
 
+from mlo.errors import ConfigError
 from mlo_gateway.limits.background import beside
 
 from .announcing import announce
+from .certificates import load_certificate
 from .parts import Overrides, Plan, open_parts, read_plan
 from .reloading import Reloader
 from .server import GatewayServer, server_config
 from .sockets import bound, inherited
 
 __all__ = ["Hooks", "serve_here"]
+
+_LOG = logging.getLogger("mlo.gateway")
 
 
 @frozen(kw_only=True)
@@ -76,6 +81,13 @@ async def _serve(plan: Plan, overrides: Overrides, hooks: Hooks, listener: socke
             await server.serve(sockets=[listener])
 
 
+def _renew_certificate(server: GatewayServer) -> None:
+    try:
+        load_certificate(server.config.ssl, server.bounds.config)
+    except ConfigError as error:
+        _LOG.warning("the certificate stays as it was: %s", error)
+
+
 def _watchers(
     server: GatewayServer, reloader: Reloader, hooks: Hooks
 ) -> list[Callable[[], Coroutine[Any, Any, object]]]:
@@ -84,6 +96,7 @@ def _watchers(
             async for number in received:
                 if number is signal.SIGHUP:
                     await reloader.reload()
+                    _renew_certificate(server)
                 else:
                     server.stop()
 

@@ -60,7 +60,8 @@ class GatewayServer(uvicorn.Server):
         last_words: Callable[[], Any],
     ) -> None:
         super().__init__(config)
-        self._bounds, self._ready, self._draining, self._last_words = bounds, ready, draining, last_words
+        self.bounds = bounds
+        self._ready, self._draining, self._last_words = ready, draining, last_words
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -86,7 +87,7 @@ class GatewayServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, let requests end, cut what is left."""
-        config = self._bounds.config
+        config = self.bounds.config
         self._draining()
         await self._pause(config.drain_delay)
         for server in self.servers:
