@@ -56,7 +56,7 @@ def _query(period: Period | None) -> Select[Any]:
 def _copy(connection: Connection, query: Select[Any], write: _Write) -> int:
     count = 0
     for row in connection.execution_options(yield_per=_AT_ONCE).execute(query).mappings():
-        write(_described(row))
+        write(_described(dict(row)))
         count += 1
     return count
 

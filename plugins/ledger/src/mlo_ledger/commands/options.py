@@ -18,9 +18,9 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **attributes)
 
 
-def place_options() -> argparse.ArgumentParser:
+def place_options() -> Parser:
     """Which ledger."""
-    options = argparse.ArgumentParser(add_help=False)
+    options = Parser(add_help=False)
     options.add_argument("--config", metavar="FILE", help=text("config"))
     options.add_argument("--profile", metavar="NAME", help=text("profile"))
     which = options.add_mutually_exclusive_group()

@@ -5,21 +5,21 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from attrs import evolve
 from sqlalchemy import Connection
 from sqlalchemy import text as sql
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from mlo import ConfigError, Router
-from mlo.settings import ComponentSettings, SectionSettings, Settings, section
-from mlo_ledger.config import LedgerConfig
+from mlo.errors import ConfigError
 from mlo_ledger.database import Database
 from mlo_ledger.migrate import check_version
 
 from .texts import text
+
+if TYPE_CHECKING:
+    from mlo.settings import ComponentSettings, Settings
 
 __all__ = ["chosen_database", "reading", "snapshot", "writing"]
 
@@ -36,6 +36,8 @@ def chosen_database(options: argparse.Namespace, *, create: bool = False) -> Dat
     if options.database is not None:
         url, path = _as_url(options.database), "--database"
     else:
+        from mlo import Router  # noqa: PLC0415 - a database that is named needs no configuration
+
         settings = Router.from_file(options.config, profile=options.profile).settings
         observer = _observer(settings, options.observer)
         url, path = _configured(settings, observer), f"{observer.path}.url"
@@ -110,6 +112,11 @@ def _fault(path: str, reason: str, hint: str, settings: Settings) -> ConfigError
 
 def _configured(settings: Settings, observer: ComponentSettings) -> str:
     """The database of an observer's table, references followed."""
+    from attrs import evolve  # noqa: PLC0415 - as above
+
+    from mlo.settings import SectionSettings, section  # noqa: PLC0415
+    from mlo_ledger.config import LedgerConfig  # noqa: PLC0415
+
     table = SectionSettings(options=observer.options, path=observer.path)
     config = section(evolve(settings, sections={_PLUGIN: table}), _PLUGIN, LedgerConfig)
     if config.password is None:

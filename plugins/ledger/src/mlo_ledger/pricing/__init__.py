@@ -7,7 +7,7 @@ from .costs import cost_of
 from .files import PriceFile, parse_price_file
 from .matching import PriceBook
 from .merging import Merge, merge
-from .rows import PriceRow, price_id
+from .rows import PriceRow, is_imported, price_id
 
 __all__ = [
     "Merge",
@@ -17,6 +17,7 @@ __all__ = [
     "check_file",
     "check_rows",
     "cost_of",
+    "is_imported",
     "merge",
     "parse_price_file",
     "price_id",

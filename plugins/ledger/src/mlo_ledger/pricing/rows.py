@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from mlo.models import Price
 
-__all__ = ["PriceRow", "price_id"]
+__all__ = ["PriceRow", "is_imported", "price_id"]
 
 _PREFIX = "price-"
 
@@ -56,3 +56,8 @@ def price_id(row: PriceRow) -> str:
     kinds = (price.prompt, price.completion, price.cached, price.tool, price.reasoning, price.request)
     content = repr((row.provider, row.model, row.valid_from, price.currency, kinds))
     return _PREFIX + blake2s(content.encode(), digest_size=12).hexdigest()
+
+
+def is_imported(row: PriceRow) -> bool:
+    """Whether the row has an id that :func:`price_id` makes: others come from what attempts said of their price."""
+    return row.id is not None and row.id.startswith(_PREFIX)

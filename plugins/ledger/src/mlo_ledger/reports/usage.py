@@ -134,7 +134,7 @@ def _lines(
     for row in connection.execute(query):
         keys = tuple(_name(name, value, stretch) for name, value in zip(by, row[: len(by)], strict=True))
         # PostgreSQL adds up to decimals
-        cost, failures, doubts, *counts = (int(number) for number in row[len(by) + 1 :])
+        cost, failures, doubts, *counts = (int(str(number)) for number in row[len(by) + 1 :])
         currency = str(row[len(by)])
         costs = {currency: cost} if currency else {}
         named = dict(zip(_COUNTS, counts, strict=True))
