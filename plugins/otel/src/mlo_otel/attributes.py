@@ -48,13 +48,20 @@ def _known(pairs: Mapping[str, Any]) -> Attributes:
 
 def clean(attributes: Mapping[str, Any]) -> Attributes:
     """The same, but for lone surrogates: one in a text from outside, and a whole batch could not be encoded."""
-    return {name: _clean(value) for name, value in attributes.items()}
+    for value in attributes.values():
+        kind = type(value)
+        if (kind is str and not value.isascii()) or kind in _NESTED:
+            return {name: _clean(item) for name, item in attributes.items()}
+    return attributes if isinstance(attributes, dict) else dict(attributes)
+
+
+_NESTED = {list, tuple, dict}
 
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode()
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {_clean(name): _clean(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_clean(item) for item in value]

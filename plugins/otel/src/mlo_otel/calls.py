@@ -10,6 +10,7 @@ from opentelemetry.trace import SpanKind
 from mlo import records
 from mlo.routing import Request
 
+from .aggregates import Labels
 from .attributes import (
     Attributes,
     attempt_attributes,
@@ -22,7 +23,7 @@ from .attributes import (
     step_attributes,
     summary,
 )
-from .metrics import AttemptLabels
+from .metrics import attempt_labels
 from .semconv import Gen, Mlo
 from .spans import LiveSpan, SpanSource
 
@@ -34,7 +35,7 @@ _ROUTE = "route"  # what the kernel calls the plugin of an attempt that is a rou
 class AttemptSpan:
     """One attempt. ``is_route`` marks one that is a route itself: it is no call of a model, and counts nothing."""
 
-    __slots__ = ("is_route", "labels", "last_chunk", "span", "spoke")
+    __slots__ = ("is_route", "labels", "last_chunk", "model", "name", "operation", "span", "spoke")
 
     def __init__(
         self, source: SpanSource, record: records.AttemptStarted, call: CallSpans, name: str, request: Request | None
@@ -42,7 +43,10 @@ class AttemptSpan:
         self.is_route = record.plugin == _ROUTE
         self.last_chunk = 0.0
         self.spoke = False
-        self.labels = AttemptLabels(call.operation, name, record.model)
+        self.operation = call.operation
+        self.name = name
+        self.model = record.model
+        self.labels = attempt_labels(call.operation, name, record.model)
         said = attempt_attributes(record)
         if self.is_route:
             self.span = source.child(f"attempt {record.target}", call.span, clean(said))
@@ -58,6 +62,10 @@ class AttemptSpan:
         if request is not None:
             said |= sampling_attributes(request)
         self.span = source.child(title, call.span, clean(said), SpanKind.CLIENT)
+
+    def outcome_labels(self, model: str | None = None, error: str | None = None) -> Labels:
+        """``labels`` with what only the end tells: the model that answered, or the kind of failure."""
+        return attempt_labels(self.operation, self.name, self.model, model, error)
 
     def end(self, attributes: Attributes, error: Exception | None = None) -> None:
         """It is over."""
@@ -107,8 +115,9 @@ class CallSpans:
             self.span.event(Mlo.DECIDED, clean(decision_attributes(record)))
 
     def chose(self, record: records.StepChosen) -> None:
-        """The strategy chose."""
-        if self.span.is_sampled:
+        """The strategy chose; where it just took one target, the attempt itself tells that."""
+        says_more = len(record.targets) > 1 or record.scores or record.probability is not None
+        if says_more and self.span.is_sampled:
             self.span.event(Mlo.CHOSEN, clean(step_attributes(record)))
 
     def end(self, record: records.CallFinished) -> None:
@@ -117,9 +126,11 @@ class CallSpans:
             attempt.span.end()
         error = None if record.error is None else summary(record.error)
         said = clean(outcome_attributes(record))
+        outermost = self.request or self.route
+        if outermost is not None:
+            outermost.attributes |= said
         for span in (self.route, self.request):
             if span is not None:
-                span.attributes |= said
                 span.end(error)
 
     def abandon(self) -> None:
@@ -132,4 +143,7 @@ class CallSpans:
 
     def _route_below(self, source: SpanSource, above: LiveSpan) -> LiveSpan:
         name = self.record.route
-        return source.child(f"route {name}", above, {Mlo.ROUTE: name, Mlo.CALL_ID: self.record.call_id})
+        said: Attributes = {Mlo.ROUTE: name}
+        if self.request is None:
+            said |= {Mlo.CALL_ID: self.record.call_id, Mlo.OPERATION: self.record.operation}
+        return source.child(f"route {name}", above, clean(said))

@@ -4,34 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from attrs import frozen
-
 from mlo.models import Money
 from mlo.responses import Usage
 
-from .aggregates import Histogram, Registry
+from .aggregates import Histogram, Labels, Registry
 from .semconv import CHAT, DURATION_BUCKETS, EMBEDDINGS, TOKEN_BUCKETS, Gen, Kind, Mlo, Table
 
-__all__ = ["AttemptLabels", "Instruments"]
+__all__ = ["Instruments", "attempt_labels"]
 
 _ATTEMPT = (Gen.OPERATION, Gen.PROVIDER, Gen.REQUEST_MODEL, Gen.RESPONSE_MODEL, Gen.ERROR_TYPE)
 _TOKENS = "Number of input and output tokens used by GenAI clients"
 _MODALITY = "unknown"  # no vendor here tells
 
 
-@frozen
-class AttemptLabels:
+def attempt_labels(
+    operation: str,
+    provider: str,
+    request_model: str | None,
+    response_model: str | None = None,
+    error: str | None = None,
+) -> Labels:
     """What the metrics of an attempt are grouped by."""
-
-    operation: str
-    provider: str
-    request_model: str | None
-    response_model: str | None = None
-    error: str | None = None
-
-    def values(self) -> tuple[str | None, ...]:
-        """In the order of the names."""
-        return (self.operation, self.provider, self.request_model, self.response_model, self.error)
+    return (operation, provider, request_model, response_model, error)
 
 
 class Instruments:
@@ -63,27 +57,25 @@ class Instruments:
         self._cost = registry.counter(Mlo.COST, "n{currency}", description, (*_ATTEMPT, Mlo.CURRENCY))
         registry.observed(Mlo.DROPPED, "{item}", "Spans and events that never arrived", self._losses)
 
-    def attempt(self, labels: AttemptLabels, elapsed: float, usage: Usage) -> None:
+    def attempt(self, operation: str, labels: Labels, elapsed: float, usage: Usage) -> None:
         """An attempt ended."""
-        values = labels.values()
-        operation = labels.operation
-        self._duration[operation].record(elapsed, values)
+        self._duration[operation].record(elapsed, labels)
         if usage.prompt_tokens is not None:
-            self._count(operation, "input", usage.prompt_tokens, values)
+            self._count(operation, "input", usage.prompt_tokens, labels)
         if usage.completion_tokens is not None and operation != EMBEDDINGS:
-            self._count(operation, "output", usage.completion_tokens, values)
+            self._count(operation, "output", usage.completion_tokens, labels)
         if usage.cached_tokens:
-            self._count(operation, "cache_read", usage.cached_tokens, values)
+            self._count(operation, "cache_read", usage.cached_tokens, labels)
         if usage.reasoning_tokens:
-            self._count(operation, "reasoning", usage.reasoning_tokens, values)
+            self._count(operation, "reasoning", usage.reasoning_tokens, labels)
         if usage.cost is not None:
-            self._spent(usage.cost, values)
+            self._spent(usage.cost, labels)
 
-    def first_chunk(self, elapsed: float, labels: AttemptLabels) -> None:
+    def first_chunk(self, elapsed: float, labels: Labels) -> None:
         """A stream has begun to speak."""
-        self._first_chunk.record(elapsed, labels.values())
+        self._first_chunk.record(elapsed, labels)
 
-    def chunk(self, elapsed: float, labels: tuple[str | None, ...]) -> None:
+    def chunk(self, elapsed: float, labels: Labels) -> None:
         """It has said one thing more."""
         self._chunk.record(elapsed, labels)
 
@@ -91,19 +83,19 @@ class Instruments:
         """A call ended."""
         self._call.record(elapsed, (route, operation, status))
 
-    def _count(self, operation: str, kind: Kind, count: int, values: tuple[str | None, ...]) -> None:
+    def _count(self, operation: str, kind: Kind, count: int, labels: Labels) -> None:
         if self._usage is not None and kind in {"input", "output"}:
-            self._usage.record(count, (*values, kind))
+            self._usage.record(count, (*labels, kind))
         distribution = self._distributions.get((operation, kind))
         if distribution is not None:
-            distribution.record(count, values)
+            distribution.record(count, labels)
         counter = self._counters.get(kind) if operation == CHAT else None
         if counter is not None:
-            counter.add(count, (*values, _MODALITY))
+            counter.add(count, (*labels, _MODALITY))
 
-    def _spent(self, cost: Money, values: tuple[str | None, ...]) -> None:
+    def _spent(self, cost: Money, labels: Labels) -> None:
         if cost.nano >= 0:  # a counter does not go back
-            self._cost.add(cost.nano, (*values, cost.currency))
+            self._cost.add(cost.nano, (*labels, cost.currency))
 
     def _losses(self) -> Iterable[tuple[Mapping[str, str], int]]:
         for (signal, reason), count in self._lost().items():

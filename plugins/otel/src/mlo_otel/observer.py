@@ -188,7 +188,7 @@ class OtelObserver:
             return
         gap = attempt.gap()
         if gap is not None:
-            self._instruments.chunk(gap, attempt.labels.values())
+            self._instruments.chunk(gap, attempt.labels)
 
     def _attempt_failed(self, record: records.AttemptFailed) -> None:
         leave((record.call_id, record.attempt))
@@ -201,8 +201,8 @@ class OtelObserver:
             return
         kind = "cancelled" if record.error is None else type(record.error).__name__
         if record.reached:
-            labels = evolve(attempt.labels, error=kind)
-            self._instruments.attempt(labels, record.elapsed, record.usage)
+            labels = attempt.outcome_labels(error=kind)
+            self._instruments.attempt(call.operation, labels, record.elapsed, record.usage)
         attempt.end(failure_attributes(record, call.operation), record.error)
         self._tell(attempt, {})
 
@@ -215,8 +215,8 @@ class OtelObserver:
         if attempt.is_route:
             attempt.end({})
             return
-        labels = attempt.labels if record.model is None else evolve(attempt.labels, response_model=record.model)
-        self._instruments.attempt(labels, record.elapsed, record.usage)
+        labels = attempt.outcome_labels(record.model)
+        self._instruments.attempt(call.operation, labels, record.elapsed, record.usage)
         said = finish_attributes(record, call.operation)
         content: dict[str, Any] = {}
         if self._config.content:
