@@ -1,7 +1,7 @@
 """What accounting adds to a call, over the mock through the kernel: CPU time, each observer alone and some together.
 
-Goals: at most 60 µs per call with metrics and ledger, 300 µs with spans that are exported. "records" is an observer that
-takes what metrics take and does nothing. Run: ``./dev bench observers``.
+Goals: at most 60 µs per call with metrics and ledger, 300 µs with spans that are exported. "records" is an observer
+that takes what metrics take and does nothing. Run: ``./dev bench observers``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any
 
 import anyio
 from _measure import cpu_of_each, print_table
-
 from attrs import frozen
 
 from mlo import ChatRequest, Message, Router, hookimpl

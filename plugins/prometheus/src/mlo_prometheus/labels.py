@@ -32,8 +32,8 @@ class Vocabulary:
 
     def _learn(self, value: str) -> str:
         with self._lock:
-            if value in self._known:
-                return self._known[value]
+            if value in self._known or value == OTHER:
+                return self._known.get(value, OTHER)
             if len(self._known) >= self._limit or len(value) > _LONGEST:
                 self.folded += 1
                 return OTHER

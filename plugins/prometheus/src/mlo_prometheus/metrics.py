@@ -23,7 +23,7 @@ class Metrics:
     """Metrics by name. ``labels`` and ``series`` as in :class:`~mlo_prometheus.config.PrometheusConfig`."""
 
     def __init__(self, *, labels: int, series: int, process: bool = False) -> None:
-        self._registry = CollectorRegistry()
+        self._registry = CollectorRegistry(auto_describe=True)
         self._most_labels, self._most_series = labels, series
         self._vocabularies: dict[str, Vocabulary] = {}
         self._families: dict[str, Family[Series]] = {}

@@ -73,6 +73,11 @@ class PrometheusObserver(Metrics):
         """What the metrics are made of; single events of streams only with ``chunks``."""
         return frozenset(self._take)
 
+    @property
+    def calls_under_way(self) -> int:
+        """How many calls have begun and not ended; routes inside routes count by themselves."""
+        return len(self._open)
+
     def on(self, record: Record, /) -> None:
         """Count one record."""
         take = self._take.get(type(record))
