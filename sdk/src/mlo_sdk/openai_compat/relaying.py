@@ -14,7 +14,7 @@ from mlo_sdk.passing import PassedReply
 from mlo_sdk.sse import SseParser
 
 from .dialect import Dialect
-from .tail import StreamTail, frames_of, summary_of, whole_frames
+from .tail import StreamTail, frames_of, is_odd, summary_of, whole_frames
 from .wire import Wire
 
 __all__ = ["WIRE", "ChatRelay", "RelayedChat"]
@@ -64,7 +64,7 @@ class ChatRelay:
         content = request.body(self._changes(request, model))
         reply = await self._client.passed(self._dialect.chat_path, content, headers, deadline=deadline)
         body = await reply.read()
-        if b'"choices"' not in body or b'"error"' in body:
+        if is_odd(body):
             self._look_at(body, reply)
         return Relayed(
             body=body,
@@ -90,7 +90,8 @@ class ChatRelay:
         content = request.body(changes)
         reply = await self._client.passed(self._dialect.chat_path, content, headers, deadline=deadline)
         relayed = RelayedChat(reply, StreamTail(withhold=counted), self._failure, needs_done=self._dialect.needs_done)
-        if reply.content_type.lower().startswith("application/json"):  # no stream, or an error with status 200
+        kind = reply.content_type.partition(";")[0].strip().lower()
+        if kind in {"application/json", "text/html"}:  # no stream, an error with status 200, or a web page
             relayed.give(_as_frames(self._look_at(await reply.read(), reply)))
         relayed.is_bounded = reply.leave_scope(deadline)
         return relayed

@@ -16,7 +16,7 @@ from mlo.responses import FinishReason, Usage
 
 from .from_wire import finish_reason, usage_of
 
-__all__ = ["StreamTail", "frames_of", "summary_of", "whole_frames"]
+__all__ = ["StreamTail", "frames_of", "is_odd", "summary_of", "whole_frames"]
 
 _USAGE = re.compile(rb'"usage"\s*:\s*(?=\{)')
 _REASON = re.compile(rb'"finish_reason"\s*:\s*"(\w+)"')
@@ -29,6 +29,11 @@ _ENDS: Final = (b"\n\n", b"\r\n\r\n")
 _DECODER = json.JSONDecoder()
 _LAST_PIECES: Final = 4
 _COUNTED_BYTES: Final = 65_536
+
+
+def is_odd(body: bytes) -> bool:
+    """Whether a whole answer may be none, so that somebody should parse it."""
+    return b'"choices"' not in body or b'"error"' in body or _NO_CHOICES.search(body) is not None
 
 
 def summary_of(body: bytes, request_id: str | None = None) -> RelaySummary:
