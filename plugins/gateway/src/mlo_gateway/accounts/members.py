@@ -44,7 +44,7 @@ def find_member(look: Looking, ident: str) -> Member:
         ActRefused: ``missing``.
     """
     row = look.connection.execute(select(member).where(member.c.id == ident, member.c.removed.is_(None))).one_or_none()
-    found = row and Member(**row._mapping)  # noqa: SLF001
+    found = None if row is None else Member(**row._mapping)  # noqa: SLF001
     if found is None or not covers(look.actor, place_of_member(found)):
         raise missing(_KIND, ident)
     return found

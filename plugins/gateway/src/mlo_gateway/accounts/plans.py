@@ -66,7 +66,7 @@ class Catalogue:
         if name in self.stored:
             return Plan(name=name, terms=self.stored[name], source="database")
         terms = packaged_plans().get(name)
-        return terms and Plan(name=name, terms=terms, source="package")
+        return None if terms is None else Plan(name=name, terms=terms, source="package")
 
 
 @cache

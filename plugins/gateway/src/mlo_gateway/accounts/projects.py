@@ -53,7 +53,7 @@ def find_project(look: Looking, name: str) -> Project:
         ActRefused: ``missing``.
     """
     row = look.connection.execute(select(project).where(project.c.name == name)).one_or_none()
-    found = row and Project(**row._mapping)  # noqa: SLF001
+    found = None if row is None else Project(**row._mapping)  # noqa: SLF001
     if found is None or not sees(look.actor, place_of_project(found)):
         raise missing(_KIND, name)
     return found

@@ -27,7 +27,7 @@ Reach: TypeAlias = Literal["gateway", "organization", "project"]
 
 ROLES: tuple[Role, ...] = ("viewer", "developer", "owner")
 """From the least to the most powerful."""
-SCOPES = ("admin", "inference")
+SCOPES: tuple[Literal["admin", "inference"], ...] = ("admin", "inference")
 """What a key may be used for: the admin API, the models."""
 
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from mlo.responses import Health
 from mlo_gateway.accounts.errors import conflict, denied
 from mlo_gateway.accounts.permissions import demand
-from mlo_gateway.accounts.records import Place
+from mlo_gateway.accounts.records import SCOPES, Place
 from mlo_gateway.control.frame import Frame, Framed
 from mlo_gateway.control.shown import moment
 from mlo_gateway.control.wire import PageOut, ProviderOut, ReloadOut, WhoOut
@@ -40,7 +40,7 @@ async def whoami(frame: Framed) -> WhoOut:
         reach=frame.entry.reach,
         organization=principal.organization,
         project=principal.project,
-        scopes=sorted(principal.scopes),
+        scopes=[scope for scope in SCOPES if scope in principal.scopes],
         expires_at=None if ends is None else moment(round(ends * 1_000_000)),
     )
 
