@@ -37,6 +37,8 @@ def _tell(found: Audit) -> None:
         lines += [clean(f"  {each.where}: {_contrast(each)}") for each in shown]
         if count > len(shown):
             lines.append("  " + text("and more", count=count_text(count - len(shown))))
+    if found.vendor:
+        lines.append(text("vendor costs", events=plural(found.vendor, "events count")))
     if found.unchecked:
         lines.append(text("unchecked", windows=plural(found.unchecked, "windows count")))
     looked = {

@@ -13,10 +13,10 @@ from typing import Literal
 
 from mlo.api import Finding
 from mlo.errors import ConfigError
-from mlo_ledger.pricing import Merge, PriceFile, PriceRow, check_file, check_rows, parse_price_file
+from mlo_ledger.pricing import Merge, PriceFile, PriceRow, check_file, check_rows, is_imported, parse_price_file
 from mlo_ledger.pricing.amounts import as_decimal
 from mlo_ledger.reports.periods import moment_of, zone_of
-from mlo_ledger.reports.stored_prices import import_prices, stored_prices
+from mlo_ledger.reports.stored_prices import IMPORTED, OBSERVED, import_prices, stored_prices
 
 from .amounts import plural
 from .place import reading, writing
@@ -26,7 +26,20 @@ from .texts import text
 __all__ = ["check", "show", "take"]
 
 _KINDS = ("prompt", "completion", "cached", "tool", "reasoning", "request")
-_HEADS = ("provider", "model", "input", "output", "cached", "tool", "reasoning", "request", "from", "until", "checked")
+_HEADS = (
+    "provider",
+    "model",
+    "input",
+    "output",
+    "cached",
+    "tool",
+    "reasoning",
+    "request",
+    "from",
+    "until",
+    "checked",
+    "origin",
+)
 _ZONE = "Europe/Moscow"
 
 
@@ -61,7 +74,7 @@ def check(options: argparse.Namespace) -> int:
         found = [check_file(file, today=today, stale_after=options.stale_days) for file in files]
         counts = [(file.name, len(file.rows)) for file in files]
     else:
-        rows = reading(options, stored_prices)
+        rows = reading(options, lambda connection: stored_prices(connection, IMPORTED))
         found = [check_rows(rows, today=today, stale_after=options.stale_days)]
         counts = [(text("the ledger"), len(rows))]
     for (name, count), findings in zip(counts, found, strict=True):
@@ -137,7 +150,10 @@ def _cells(row: PriceRow) -> Sequence[str]:
     numbers = [getattr(row.price, kind) for kind in _KINDS]
     amounts = ["" if number is None else as_decimal(number) for number in numbers]
     until = "" if row.valid_to is None else _day(row.valid_to)
-    return [row.provider, row.model, *amounts, _day(row.valid_from), until, row.price.checked_on or "?"]
+    # what attempts said of their price says nothing of when it began
+    since = _day(row.valid_from) if row.valid_from else ""
+    origin = text("imported price" if is_imported(row) else "observed price")
+    return [row.provider, row.model, *amounts, since, until, row.price.checked_on or "?", origin]
 
 
 def _document(row: PriceRow) -> dict[str, object]:
@@ -149,7 +165,8 @@ def _document(row: PriceRow) -> dict[str, object]:
         "currency": row.price.currency,
         "unit": "million tokens",
         **{kind: None if number is None else as_decimal(number) for kind, number in numbers.items()},
-        "valid_from": _iso(row.valid_from),
+        "origin": IMPORTED if is_imported(row) else OBSERVED,
+        "valid_from": _iso(row.valid_from) if row.valid_from else None,
         "valid_to": None if row.valid_to is None else _iso(row.valid_to),
         "source": row.price.source,
         "checked_on": row.price.checked_on,

@@ -182,7 +182,9 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "head from": ("FROM", "С"),
     "head until": ("TO", "ДО"),
     "head checked": ("CHECKED", "СВЕРЕНО"),
-    "head source": ("SOURCE", "ИСТОЧНИК"),
+    "head origin": ("ORIGIN", "ОТКУДА"),
+    "imported price": ("file", "файл"),
+    "observed price": ("calls", "вызовы"),
     "per million": (
         "per million tokens ({currencies}); CALL: per call",
         "за миллион токенов ({currencies}); ВЫЗОВ: за один вызов",
@@ -224,6 +226,10 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "differs window": ("limits whose use is not that of the events", "лимиты, расход которых не равен сумме событий"),
     "differs lease": ("limits whose reserve is not what leases hold", "лимиты, резерв которых не равен сумме долей"),
     "not as": ("expected {expected}, found {found}", "ожидалось {expected}, найдено {found}"),
+    "vendor costs": (
+        "taken as they are: {events} whose cost the vendor itself named",
+        "приняты как есть: {events}, стоимость которых назвал сам поставщик",
+    ),
     "unchecked": (
         "not checked: {windows} from before the oldest event that is kept",
         "не проверено: {windows}, начатые раньше самого старого из хранимых событий",

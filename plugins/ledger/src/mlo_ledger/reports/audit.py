@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeAlias
 from attrs import define, field, frozen
 from sqlalchemy import Connection, RowMapping, func, select
 
+from mlo_ledger.costing import VENDOR
 from mlo_ledger.events import AT
 from mlo_ledger.pricing import PriceRow, cost_of, is_imported, price_id
 from mlo_ledger.schema import ledger_meta, quota_lease, quota_window, usage_event, usage_hour
@@ -56,10 +57,12 @@ class Difference:
 class Audit:
     """What was looked at, and what does not agree: the first differences of each kind, and how many there are.
 
-    ``unchecked`` windows began before the oldest event that is kept, as do the hourly sums before it.
+    ``unchecked`` windows began before the oldest event that is kept, as do the hourly sums before it. The costs of
+    ``vendor`` events are what vendors themselves said: there is nothing to work out.
     """
 
     events: int
+    vendor: int
     prices: int
     hours: int
     windows: int
@@ -99,6 +102,7 @@ def audit(connection: Connection) -> Audit:
     windows.compare(found)
     return Audit(
         events=events.seen,
+        vendor=events.vendor,
         prices=len(prices),
         hours=hours,
         windows=len(windows.checked),
@@ -125,7 +129,7 @@ class _Events:
         count: Callable[[Sequence[Any]], None],
         found: _Found,
     ) -> None:
-        self.seen = 0
+        self.seen = self.vendor = 0
         self._connection, self._prices, self._count, self._found = connection, prices, count, found
 
     def __iter__(self) -> Iterator[Sequence[Any]]:
@@ -137,6 +141,9 @@ class _Events:
             yield row
 
     def _check_cost(self, row: Sequence[Any]) -> None:
+        if row[_PRICE] == VENDOR and row[_COST] is not None:
+            self.vendor += 1
+            return
         price = self._prices.get(row[_PRICE])
         if row[_PRICE] is not None and price is None:
             self._found.add("cost", row[_ID], f"price {row[_PRICE]}", "no such price")

@@ -174,10 +174,15 @@ def _sign(offset: int) -> str:
 
 
 def _sorted(lines: Iterable[Line], by: Sequence[str]) -> list[Line]:
-    times = [place for place, name in enumerate(by) if name in TIMES]
+    times = [(place, name) for place, name in enumerate(by) if name in TIMES]
 
     def order(line: Line) -> tuple[object, ...]:
-        when = tuple(line.keys[place] for place in times)
+        when = tuple(_moment(name, line.keys[place]) for place, name in times)
         return when, -sum(line.costs.values()), -line.calls, -line.attempts, line.keys
 
     return sorted(lines, key=order)
+
+
+def _moment(by: str, written: str) -> str:
+    """A text that sorts as the times do: the hour that comes twice has the later offset first."""
+    return str(datetime.fromisoformat(written).astimezone(UTC)) if by == "hour" else written
