@@ -156,7 +156,7 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="gauge",
         labels=("target",),
         help="Circuit breaker of a target: 0 closed, 1 half-open, 2 open.",
-        ru="Автомат защиты цели: 0 замкнут, 1 полуоткрыт, 2 разомкнут.",
+        ru="Предохранитель цели: 0 замкнут, 1 полуоткрыт, 2 разомкнут.",
     ),
     Metric(
         name="mlo_inflight",
@@ -200,14 +200,14 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="gauge",
         unit="seconds",
         help="Age of the oldest settlement that the ledger has not yet committed.",
-        ru="Возраст самой старой записи, которую журнал расходов ещё не зафиксировал.",
+        ru="Возраст самой старой записи, ещё не зафиксированной в учёте расходов.",
         feeder="ledger",
     ),
     Metric(
         name="mlo_ledger_backlog",
         kind="gauge",
         help="Settlements that wait to be committed.",
-        ru="Записи, ожидающие фиксации в журнале расходов.",
+        ru="Записи, ожидающие фиксации в учёте расходов.",
         feeder="ledger",
     ),
 )

@@ -93,12 +93,15 @@ class Metrics:
         known = self._vocabularies.get(label)
         return known or self._vocabularies.setdefault(label, Vocabulary(self._most_labels))
 
-    def exposition(self, accept: str = "") -> tuple[str, bytes]:
-        """Content type and text for a client with that ``Accept`` header: OpenMetrics or Prometheus' own format."""
+    def exposition(self, accept: str | None = None, /) -> tuple[str, bytes]:
+        """Content type and text for a client with that ``Accept`` header: OpenMetrics or Prometheus' own format.
+
+        To be called from a thread: gauges of others are read meanwhile.
+        """
         for label, known in self._vocabularies.copy().items():
             if known.folded:
                 self._folded.labels(label).value = known.folded
-        encode, content_type = choose_encoder(accept)
+        encode, content_type = choose_encoder(accept or "")
         return content_type, encode(self._registry)
 
     def _family(self, metric: Metric, make: Callable[[], Series]) -> Family[Series]:
