@@ -30,7 +30,8 @@ class DataConfig:
     ``unknown_parameters`` says what becomes of fields of a request that the gateway does not know: ``refuse`` them with
     an error, ``pass`` them to the provider, or ``drop`` them. ``body_limit`` is in bytes, ``depth_limit`` in levels of
     nested JSON. ``body_timeout`` is how many seconds a body may take to arrive, ``send_timeout`` how many a client may
-    leave a piece of a streamed answer unread, ``deadline`` bounds a whole call where its route does not.
+    leave a piece of an answer unread. ``deadline`` bounds everything from the first byte of a request to the last one
+    of its answer; a route may have a shorter one.
 
     Raises:
         ValueError: when a limit is not positive.

@@ -156,10 +156,15 @@ def _slow_body(_reason: str) -> GatewayError:
     return GatewayError(408, "body_timeout", "invalid_request_error", "The body did not arrive in time.")
 
 
+def _overdue(_reason: str) -> GatewayError:
+    return GatewayError(504, "timeout", "server_error", "The answer was not complete within the time allowed for it.")
+
+
 _ENDS: dict[End | None, Callable[[str], GatewayError]] = {
     "revoked": _revoked,
     "draining": _draining,
     "slow-body": _slow_body,
+    "overdue": _overdue,
 }
 
 

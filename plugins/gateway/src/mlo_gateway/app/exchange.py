@@ -20,7 +20,7 @@ Scope: TypeAlias = MutableMapping[str, Any]
 AsgiMessage: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[AsgiMessage]]
 Send: TypeAlias = Callable[[AsgiMessage], Awaitable[None]]
-End: TypeAlias = Literal["left", "slow-body", "slow-reader", "revoked", "draining"]
+End: TypeAlias = Literal["left", "slow-body", "slow-reader", "overdue", "revoked", "draining"]
 
 _JSON = (b"content-type", b"application/json")
 _GOOD_ID = re.compile(rb"[\w.:+/=@-]{1,128}", re.ASCII)

@@ -1,4 +1,4 @@
-"""Who watches over all exchanges: clients that leave, that do not send, that do not read.
+"""Who watches over all exchanges: clients that leave, that do not send, that do not read, calls that take too long.
 
 An exchange that is over within a tenth of a second costs nothing but its place in a set. Only older ones get a task
 that listens for their client.
@@ -75,6 +75,8 @@ class Watch:
             since = exchange.waits_since
             if since is not None and now - since > _TICK:
                 self._hurry(exchange, now - since)
+            if now - exchange.began > self.config.deadline:
+                exchange.end("overdue")
             if not exchange.listening and not exchange.reading and now - exchange.began > _TICK:
                 exchange.listening = True
                 tasks.start_soon(_listen, exchange)

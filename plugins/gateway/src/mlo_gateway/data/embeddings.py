@@ -23,9 +23,7 @@ async def embeddings(incoming: Incoming) -> None:
     ticket = await incoming.ticket(text_tokens(request.texts))
     tokens = None
     try:
-        found = await incoming.router.embed(
-            request, route=destination.route, target=destination.target, deadline=incoming.config.deadline
-        )
+        found = await incoming.router.embed(request, route=destination.route, target=destination.target)
         tokens = tokens_of(found.usage)
     finally:
         ticket.leave(tokens)

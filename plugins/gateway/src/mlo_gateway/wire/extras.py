@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import Factory, field, frozen
 
 from mlo_gateway.config import UnknownParameters
 
@@ -22,12 +22,15 @@ class Fields:
 
     ``mapped`` become part of the kernel's request. ``idle`` change nothing about an answer (a hint for a cache, whose
     end user it is), and are not sent on. ``special`` OpenAI knows, but only a server that speaks the same language can
-    serve: each has a test of whether a value asks for what every server does anyway.
+    serve: each has a test of whether a value asks for what every server does anyway. ``known`` are all of them.
     """
 
     mapped: frozenset[str]
     idle: frozenset[str] = frozenset()
     special: Mapping[str, Callable[[Any], bool]]
+    known: frozenset[str] = field(
+        init=False, default=Factory(lambda fields: fields.mapped | fields.idle | fields.special.keys(), takes_self=True)
+    )
 
     def check(self, body: Mapping[str, Any], policy: UnknownParameters) -> None:
         """Refuse what nobody knows, if that is the policy.
@@ -37,15 +40,14 @@ class Fields:
         """
         if policy != "refuse":
             return
-        known = self.mapped | self.idle | self.special.keys()
-        for name in surplus(body, known):
-            raise unknown_parameter(name, known)
+        for name in surplus(body, self.known):
+            raise unknown_parameter(name, self.known)
 
     def kept(self, body: dict[str, Any], policy: UnknownParameters) -> dict[str, Any]:
         """The body for a provider of the same language: without what nobody knows, if it is to be dropped."""
         if policy != "drop":
             return body
-        gone = set(surplus(body, self.mapped | self.idle | self.special.keys()))
+        gone = set(surplus(body, self.known))
         return {name: value for name, value in body.items() if name not in gone} if gone else body
 
     def sent_on(self, body: Mapping[str, Any], policy: UnknownParameters) -> dict[str, Any]:
