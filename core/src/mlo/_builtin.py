@@ -25,7 +25,7 @@ class FirstAvailable:
     def route(self, _request: Request, targets: Sequence[Target], /) -> Generator[Step, Sequence[Outcome], None]:
         """Propose each target once."""
         for target in targets:
-            yield Step((target,))
+            yield Step((target,), probability=1.0)
 
 
 def _build(_config: FirstAvailableConfig) -> FirstAvailable:

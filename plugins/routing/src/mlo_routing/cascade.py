@@ -29,8 +29,8 @@ class Cascade:
         """All targets once."""
         accept = self._rule(request)
         for target in targets[:-1]:
-            yield Step((target,), accept=accept)
-        yield Step((targets[-1],))
+            yield Step((target,), accept=accept, probability=1.0)
+        yield Step((targets[-1],), probability=1.0)
 
     def _rule(self, request: Request) -> Callable[[ChatResponse], bool] | None:
         if not isinstance(request, ChatRequest):

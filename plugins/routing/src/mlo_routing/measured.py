@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from random import Random
 from time import monotonic
 
@@ -48,21 +48,28 @@ class LeastLatency:
     def route(self, _request: Request, targets: Sequence[Target], /) -> Generator[Step, Sequence[Outcome], None]:
         """All targets once; what the outcomes say is remembered for later calls."""
         left = list(targets)
-        chosen = self._first(left)
+        costs = self._costs(left)
+        chosen, probability = self._first(left, costs)
         while True:
             left.remove(chosen)
-            for outcome in (yield Step((chosen,))):
+            for outcome in (yield Step((chosen,), scores=costs, probability=probability)):
                 self._learn(outcome)
             if not left:
                 return
-            chosen = min(left, key=self._cost)
+            costs = self._costs(left)
+            chosen, probability = min(left, key=lambda target: costs[target.name]), 1.0
 
-    def _first(self, targets: Sequence[Target]) -> Target:
+    def _costs(self, targets: Sequence[Target]) -> dict[str, float]:
+        return {target.name: self._cost(target) for target in targets}
+
+    def _first(self, targets: Sequence[Target], costs: Mapping[str, float]) -> tuple[Target, float]:
+        """Whom to try first, and how likely that was."""
         untried = [target for target in targets if target.name not in self._known and not target.stats.in_flight]
         if untried:
-            return untried[0]
+            return untried[0], 1.0
         drawn = self._rng.sample(targets, min(2, len(targets)))
-        return min(drawn, key=self._cost)
+        chosen = min(drawn, key=lambda target: costs[target.name])
+        return chosen, _chance_of_winning(chosen.name, costs)
 
     def _cost(self, target: Target) -> float:
         known = self._known.get(target.name)
@@ -99,6 +106,16 @@ class LeastLatency:
         return max(outcome.latency, self._options.penalty, asked or 0.0)
 
 
+def _chance_of_winning(name: str, costs: Mapping[str, float]) -> float:
+    """The chance of being the cheaper of two targets drawn at random; of two equal ones the first drawn wins."""
+    if len(costs) == 1:
+        return 1.0
+    own = costs[name]
+    others = [cost for other, cost in costs.items() if other != name]
+    beaten = sum(1.0 if own < cost else 0.5 if own == cost else 0.0 for cost in others)
+    return beaten / math.comb(len(costs), 2)
+
+
 class LeastBusy:
     """Prefers the target with the fewest calls under way, then the one that reports the lower load.
 
@@ -113,17 +130,23 @@ class LeastBusy:
         left = list(targets)
         while left:
             lowest = min(map(_busy, left))
+            scores = {target.name: _score(target) for target in left}
             equals = [target for target in left if _busy(target) == lowest] or left
             chosen = equals[self._turns.longest_ago(equals)]
             self._turns.take(chosen)
             left.remove(chosen)
-            outcomes = yield Step((chosen,))
+            outcomes = yield Step((chosen,), scores=scores, probability=1.0)
             if any(outcome.error is None for outcome in outcomes):
                 return  # else the next one would lose its turn without having had it
 
 
 def _busy(target: Target) -> tuple[int, float]:
     return target.stats.in_flight, target.stats.load or 0.0
+
+
+def _score(target: Target) -> float:
+    """The same order as one number: the reported load counts for less than one call."""
+    return target.stats.in_flight + (target.stats.load or 0.0) / 2
 
 
 class Cheapest:
@@ -140,8 +163,10 @@ class Cheapest:
         """All targets once."""
         share = 0.0 if isinstance(request, EmbeddingRequest) else self._options.completion_share
         currencies = {target.price.currency for target in targets if target.price is not None}
-        for target in sorted(targets, key=lambda target: self._cost(target.price, share, one=len(currencies) == 1)):
-            yield Step((target,))
+        costs = {target.name: self._cost(target.price, share, one=len(currencies) == 1) for target in targets}
+        scores = {name: cost for name, cost in costs.items() if cost < math.inf}
+        for target in sorted(targets, key=lambda target: costs[target.name]):
+            yield Step((target,), scores=scores, probability=1.0)
 
     def _cost(self, price: Price | None, share: float, *, one: bool) -> float:
         if price is None:

@@ -25,4 +25,4 @@ class Hedged:
         """All targets once."""
         width = self._options.width
         for start in range(0, len(targets), width):
-            yield Step(tuple(targets[start : start + width]), stagger=self._options.stagger)
+            yield Step(tuple(targets[start : start + width]), stagger=self._options.stagger, probability=1.0)

@@ -45,7 +45,7 @@ class RoundRobin:
         start = self._turns.longest_ago(targets)
         self._turns.take(targets[start])
         for target in (*targets[start:], *targets[:start]):
-            yield Step((target,))
+            yield Step((target,), probability=1.0)
 
 
 class RandomOrder:
@@ -56,8 +56,10 @@ class RandomOrder:
 
     def route(self, _request: Request, targets: Sequence[Target], /) -> Generator[Step, Sequence[Outcome], None]:
         """All targets once, shuffled."""
-        for target in self._rng.sample(targets, len(targets)):
-            yield Step((target,))
+        left = len(targets)
+        for target in self._rng.sample(targets, left):
+            yield Step((target,), probability=1 / left)
+            left -= 1
 
 
 class Weighted:
@@ -73,8 +75,11 @@ class Weighted:
 
     def route(self, _request: Request, targets: Sequence[Target], /) -> Generator[Step, Sequence[Outcome], None]:
         """All targets once."""
+        left = {target.name: self._weight(target) for target in targets}
         for target in sorted(targets, key=self._lot):
-            yield Step((target,))
+            total = sum(left.values())
+            yield Step((target,), scores=dict(left), probability=left[target.name] / total if total else 1.0)
+            del left[target.name]
 
     def _weight(self, target: Target) -> float:
         weights = self._weights

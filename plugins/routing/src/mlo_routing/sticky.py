@@ -35,7 +35,7 @@ class Sticky:
 
 def _by_score(value: str, targets: Sequence[Target]) -> Generator[Step, Sequence[Outcome], None]:
     for target in sorted(targets, key=lambda target: _score(value, target.name), reverse=True):
-        yield Step((target,))
+        yield Step((target,), probability=1.0)
 
 
 def _score(value: str, name: str) -> bytes:
