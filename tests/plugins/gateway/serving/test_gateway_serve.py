@@ -19,7 +19,7 @@ import trustme
 
 from mlo.errors import ConfigError
 from mlo_gateway.commands.serve import main
-from mlo_gateway.serving.parts import Overrides
+from mlo_gateway.serving.plan import Overrides
 from mlo_gateway.serving.running import Hooks, serve_here
 from tests.plugins.gateway.serving.processes import GatewayProcess, gateway, until
 from tests.services.redis import RedisServer, redis_server

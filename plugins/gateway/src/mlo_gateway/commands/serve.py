@@ -19,7 +19,7 @@ def main(argv: Sequence[str]) -> int:
         MloError: for the command line of the core to print.
     """
     arguments = _parser().parse_args(argv)
-    from mlo_gateway.serving.parts import Overrides  # noqa: PLC0415 - help needs none of it
+    from mlo_gateway.serving.plan import Overrides  # noqa: PLC0415 - help needs none of it
     from mlo_gateway.serving.running import Hooks, serve_here  # noqa: PLC0415
     from mlo_gateway.serving.supervising import supervise  # noqa: PLC0415
 

@@ -1,107 +1,50 @@
-"""Assembles a gateway: configuration, router, accounts, limits, application. Everything is closed in reverse."""
+"""Assembles a gateway: router, accounts, limits, application. Everything is closed in reverse."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
 
 import anyio
-import attrs
 from anyio.abc import TaskGroup
-from attrs import define, frozen
+from attrs import define, field
 
 from mlo import Router
 from mlo.api import Observer
-from mlo.errors import ConfigError, MloError
-from mlo.settings import Settings, section
+from mlo.errors import MloError
+from mlo.settings import Settings
 from mlo_gateway.accounts.first_key import first_key
 from mlo_gateway.accounts.keyring import Budgets
 from mlo_gateway.accounts.opening import OpenAccounts, open_accounts
 from mlo_gateway.anonymous import Anonymous
 from mlo_gateway.app.application import GatewayApp, create_app
-from mlo_gateway.config import GatewayConfig
 from mlo_gateway.contracts import Authenticator, Gateway
+from mlo_gateway.control.lazily import LazyControl
+from mlo_gateway.control.seams import Control, Reloaded
 from mlo_gateway.limits.admission import Admission
 from mlo_gateway.limits.background import beside
 
-from .certificates import check_certificate
-from .config import ServeConfig
 from .connections import Bounds
 from .health import Checks, Exposition, Health, Verdict
 from .limiting import Limiting, open_limiting
-from .observing import LEDGER, METRICS, named, with_demo, with_observers
+from .observing import LEDGER, METRICS, named
 from .places import data_folder, database_url
+from .plan import Overrides, Plan
 
-__all__ = ["Overrides", "Parts", "Plan", "open_parts", "read_plan"]
+__all__ = ["Parts", "Reload", "gateway_of", "open_parts"]
+
+Reload: TypeAlias = Callable[[], Awaitable[Reloaded]]
 
 _TICK = 0.01
-
-
-@frozen(kw_only=True)
-class Overrides:
-    """What the command line says, and the configuration does not."""
-
-    host: str | None = None
-    port: int | None = None
-    workers: int | None = None
-    auth: str | None = None
-
-    def applied_to(self, config: GatewayConfig) -> GatewayConfig:
-        """The configuration with the command line's last word."""
-        given = {"host": self.host, "port": self.port, "workers": self.workers}
-        serve = attrs.evolve(config.serve, **{name: value for name, value in given.items() if value is not None})
-        return attrs.evolve(config, serve=serve, auth=self.auth or config.auth)
-
-
-@frozen(kw_only=True)
-class Plan:
-    """The configuration, read and checked. ``demo`` says that the provider is made up."""
-
-    settings: Settings
-    config: GatewayConfig
-    demo: bool
-
-
-def read_plan(overrides: Overrides) -> Plan:
-    """Read the configuration file that ``MLO_CONFIG`` and ``MLO_PROFILE`` name, and complete what it leaves out.
-
-    Raises:
-        ConfigError: when it is wrong, or asks for a gateway without keys that others can reach.
-    """
-    found = Router.from_file().settings
-    config = overrides.applied_to(section(found, "gateway", GatewayConfig))
-    if config.auth == "off" and not config.serve.is_local:
-        hint = 'set host = "127.0.0.1", or auth = "keys"'
-        reason = f"without keys anybody who reaches {config.serve.host} could use the gateway"
-        raise ConfigError("gateway.auth", reason, hint=hint, source=found.source)
-    config = attrs.evolve(config, serve=_with_paths(found, config.serve))
-    check_certificate(config.serve)
-    settings = with_observers(with_demo(found), ledger_options(found, config))
-    return Plan(settings=settings, config=config, demo=not found.providers)
-
-
-def _with_paths(settings: Settings, serve: ServeConfig) -> ServeConfig:
-    """The same with files looked for beside the configuration file."""
-    if serve.tls_cert is None or serve.tls_key is None:
-        return serve
-    base = Path.cwd() if settings.source is None else Path(settings.source).absolute().parent
-    return attrs.evolve(serve, tls_cert=str(base / serve.tls_cert), tls_key=str(base / serve.tls_key))
-
-
-def ledger_options(settings: Settings, config: GatewayConfig) -> dict[str, str]:
-    """The options of the ledger where it is not configured."""
-    # whatever begins like a reference is meant literally here
-    url = database_url(settings, config).reveal()
-    return {"url": f"literal:{url}", "journal": f"literal:{data_folder(settings, config) / 'journal'}"}
 
 
 @define(eq=False)
 class Parts:
     """A gateway that is open. ``app`` is what a server serves; the rest is there to be looked after.
 
-    ``first_key`` is the key that was made just now, if one was: its only showing.
+    ``first_key`` is the key that was made just now, if one was: its only showing; ``reload`` reads
+    the configuration again, once there is somebody who does.
     """
 
     plan: Plan
@@ -116,7 +59,8 @@ class Parts:
     bounds: Bounds
     app: Health
 
-    _tasks: TaskGroup
+    reload: Reload | None = None
+    _tasks: TaskGroup = field(kw_only=True)
 
     @property
     def authenticator(self) -> Authenticator:
@@ -184,7 +128,14 @@ async def open_parts(plan: Plan, overrides: Overrides) -> AsyncIterator[Parts]:
         made = None if accounts is None else await first_key(accounts.accounts)
         tasks = await stack.enter_async_context(beside())
         gateway = await gateway_of(router, plan, accounts, limiting)
-        data_plane = create_app(gateway)
+
+        async def reload() -> Reloaded:
+            if parts.reload is None:
+                raise MloError("the gateway is still being opened")
+            return await parts.reload()
+
+        control = None if accounts is None else _control(accounts, router, plan, reload)
+        data_plane = create_app(gateway, control)
         admission = Admission(data_plane, plan.config.admission)
         checks, bounds = Checks(), Bounds(plan.config.serve)
 
@@ -208,6 +159,18 @@ async def open_parts(plan: Plan, overrides: Overrides) -> AsyncIterator[Parts]:
         )
         _add_checks(parts)
         yield parts
+
+
+def _control(accounts: OpenAccounts, router: Router, plan: Plan, reload: Reload) -> LazyControl:
+    return LazyControl(
+        Control(
+            accounts=accounts.accounts,
+            ring=accounts.ring,
+            router=router,
+            config=plan.config.control,
+            reload=reload,
+        )
+    )
 
 
 async def _accounts(stack: AsyncExitStack, plan: Plan, router: Router, limiting: Limiting) -> OpenAccounts | None:

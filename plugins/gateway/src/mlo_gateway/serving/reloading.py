@@ -10,7 +10,8 @@ from attrs import evolve, frozen
 from mlo.errors import MloError
 
 from .config import ServeConfig
-from .parts import Parts, Plan, gateway_of, read_plan
+from .parts import Parts, gateway_of
+from .plan import Plan, read_plan
 
 __all__ = ["ReloadReport", "Reloader"]
 

@@ -18,7 +18,8 @@ from mlo_gateway.limits.background import beside
 
 from .announcing import announce
 from .certificates import load_certificate
-from .parts import Overrides, Plan, open_parts, read_plan
+from .parts import open_parts
+from .plan import Overrides, Plan, read_plan
 from .reloading import Reloader
 from .server import GatewayServer, server_config
 from .sockets import bound, inherited
@@ -59,6 +60,7 @@ def serve_here(overrides: Overrides, hooks: Hooks = Hooks()) -> int:
 async def _serve(plan: Plan, overrides: Overrides, hooks: Hooks, listener: socket.socket) -> None:
     async with open_parts(plan, overrides) as parts:
         reloader = Reloader(parts)
+        parts.reload = reloader.reload
 
         def ready() -> None:
             if not hooks.quiet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from .parts import Overrides, read_plan
+from .plan import Overrides, read_plan
 from .sockets import bound, inherited
 from .workers import Supervisor
 
