@@ -19,6 +19,7 @@ __all__ = [
     "attempt_attributes",
     "call_attributes",
     "clean",
+    "clean_text",
     "decision_attributes",
     "error_attributes",
     "failure_attributes",
@@ -35,10 +36,10 @@ Attributes: TypeAlias = dict[str, str | bool | int | float | Sequence[str] | Seq
 
 # of a request's metadata only these are shown: the rest may hold anything
 _ACCOUNTING = {
-    "organization": "mlo.organization",
-    "project": "mlo.project",
-    "key": "mlo.key",
-    "request_id": "mlo.request.id",
+    "organization": Mlo.ORGANIZATION,
+    "project": Mlo.PROJECT,
+    "key": Mlo.KEY,
+    "request_id": Mlo.REQUEST_ID,
 }
 
 
@@ -58,9 +59,14 @@ def clean(attributes: Mapping[str, Any]) -> Attributes:
 _NESTED = {list, tuple, dict}
 
 
+def clean_text(text: str) -> str:
+    """The same for one text."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+        return clean_text(value)
     if isinstance(value, dict):
         return {_clean(name): _clean(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

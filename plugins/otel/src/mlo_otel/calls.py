@@ -115,8 +115,8 @@ class CallSpans:
             self.span.event(Mlo.DECIDED, clean(decision_attributes(record)))
 
     def chose(self, record: records.StepChosen) -> None:
-        """The strategy chose; where it just took one target, the attempt itself tells that."""
-        says_more = len(record.targets) > 1 or record.scores or record.probability is not None
+        """The strategy chose; where it took one target without a doubt, the attempt itself tells that."""
+        says_more = len(record.targets) > 1 or record.scores or record.probability not in {None, 1.0}
         if says_more and self.span.is_sampled:
             self.span.event(Mlo.CHOSEN, clean(step_attributes(record)))
 

@@ -17,6 +17,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, get_current_span
 
+from .attributes import clean_text
+
 __all__ = ["LiveSpan", "SpanSource"]
 
 _UNSET = Status(StatusCode.UNSET)
@@ -53,7 +55,7 @@ class LiveSpan:
         self.context = context
         self.attributes = attributes
         self._source = source
-        self._name = name
+        self._name = clean_text(name)
         self._parent = parent
         self._kind = kind
         self._events: list[Event] = []
@@ -86,7 +88,7 @@ class LiveSpan:
                 self.attributes,
                 self._events,
                 kind=self._kind,
-                status=_UNSET if error is None else Status(StatusCode.ERROR, error),
+                status=_UNSET if error is None else Status(StatusCode.ERROR, clean_text(error)),
                 start_time=self._start,
                 end_time=time_ns(),
                 instrumentation_scope=source.scope,
