@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from attrs import Attribute, field, frozen, validators
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from mlo.secret import Secret
 
@@ -17,6 +16,7 @@ from .limits import Overage
 
 __all__ = ["BudgetConfig", "LedgerConfig"]
 
+_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///([^?]+)")
 _AT_LEAST_0 = validators.ge(0)
 _AT_LEAST_1 = validators.ge(1)
 
@@ -89,9 +89,5 @@ class LedgerConfig:
         """The folder of the journal."""
         if self.journal is not None:
             return Path(self.journal)
-        try:
-            url = make_url(self.url)
-        except ArgumentError:
-            return Path("ledger-journal")
-        is_file = url.get_backend_name() == "sqlite" and url.database
-        return Path(f"{url.database}.journal" if is_file else "ledger-journal")
+        file = _SQLITE.match(self.url)
+        return Path("ledger-journal" if file is None else f"{file[1]}.journal")

@@ -14,7 +14,14 @@ import anyio
 import anyio.to_thread
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -46,6 +53,14 @@ class Database:
         # SQLite knows one writer at a time: those of this process wait for each other here, in turn and not in vain
         self._turn = threading.Lock() if self.dialect == "sqlite" else None
         self._engine = _sqlite(parsed, strict=strict, create=create) if self._turn else _postgresql(parsed)
+        driver = self._engine.dialect.loaded_dbapi
+        # the driver's own errors come from where its cursor is used directly
+        self._gone: tuple[type[Exception], ...] = (
+            *(OperationalError, InterfaceError, InternalError, PoolTimeout),
+            *(driver.OperationalError, driver.InterfaceError, driver.InternalError),
+        )
+        self.rejections: tuple[type[Exception], ...] = (SQLAlchemyError, driver.Error)
+        """What it raises when it is there but does not take what it is given."""
 
     def __repr__(self) -> str:
         return f"Database({self.shown!r})"
@@ -90,7 +105,7 @@ class Database:
                 connection.execution_options(**{_WRITES: writes})
                 with connection.begin():
                     yield connection
-        except (OperationalError, InterfaceError, InternalError, PoolTimeout) as error:
+        except self._gone as error:
             raise DatabaseUnavailable(f"the database {self.shown} does not serve: {_reason(error)}") from error
 
 
