@@ -34,7 +34,6 @@ class _OpenItem:
     item_id: str
     index: int
     pieces: list[str]
-    call: int = -1
     call_id: str = ""
     name: str = ""
     head: bytes = b""
@@ -58,9 +57,10 @@ class ResponseEventWriter:
     def __init__(self, frame: ResponseFrame) -> None:
         self._frame = frame
         self._sequence = 0
-        self._done: list[Json] = []
+        self._done: dict[int, Json] = {}
         self._items = 0
-        self._open: list[_OpenItem] = []  # several only for calls, whose pieces may come in turns
+        self._text: _OpenItem | None = None
+        self._calls: dict[int, _OpenItem] = {}  # open to the end, for their pieces may come in turns
         self._usage = Usage()
         self._number = frame.response_id.removeprefix("resp_")
 
@@ -87,7 +87,8 @@ class ResponseEventWriter:
 
     def fail(self, error: GatewayError) -> bytes:
         """The last event of an answer that broke off."""
-        output = [*self._done, *(item.shown("incomplete") for item in self._open)]
+        unfinished = [*self._calls.values(), *([] if self._text is None else [self._text])]
+        output = self._output({item.index: item.shown("incomplete") for item in unfinished})
         told = {"code": "server_error", "message": error.message}
         return self._event("response.failed", response=self._frame.shown("failed", output, self._usage, error=told))
 
@@ -96,25 +97,23 @@ class ResponseEventWriter:
         return self._event("response.created", response=shown) + self._event("response.in_progress", response=shown)
 
     def _said(self, kind: str, text: str) -> bytes:
-        before = b""
-        if self._open and self._open[0].kind == kind:
-            item = self._open[0]
-        else:
-            before = self._close("completed")
+        item, before = self._text, b""
+        if item is None or item.kind != kind:
+            before = self._close_text("completed")
             item, opening = self._opened(kind, f"{'msg' if kind == 'message' else 'rs'}_{self._number}_{self._items}")
+            self._text = item
             before += opening
         item.pieces.append(text)
         return before + self._delta(item, text)
 
     def _called(self, delta: ToolCallDelta) -> bytes:
-        before = b""
-        item = next((each for each in self._open if each.call == delta.index), None)
+        item, before = self._calls.get(delta.index), b""
         if item is None:
-            if self._open and self._open[0].kind != "call":
-                before = self._close("completed")
+            before = self._close_text("completed")
             call_id = delta.id or f"call_{delta.index}"
             number = f"fc_{self._number}_{self._items}"
-            item, opening = self._opened("call", number, call=delta.index, call_id=call_id, name=delta.name or "")
+            item, opening = self._opened("call", number, call_id=call_id, name=delta.name or "")
+            self._calls[delta.index] = item
             before += opening
         if not delta.arguments:
             return before
@@ -123,7 +122,6 @@ class ResponseEventWriter:
 
     def _opened(self, kind: str, item_id: str, **call: Any) -> tuple[_OpenItem, bytes]:
         item = _OpenItem(kind, item_id, self._items, [], **call)
-        self._open.append(item)
         self._items += 1
         added = self._event(
             "response.output_item.added", output_index=item.index, item=item.shown("in_progress", empty=True)
@@ -146,9 +144,17 @@ class ResponseEventWriter:
         self._sequence += 1
         return b'%b,"sequence_number":%d,"delta":%b}\n\n' % (item.head, number, _dumps(text))
 
-    def _close(self, status: str) -> bytes:
-        closing, self._open = self._open, []
-        return b"".join(self._closed(item, status) for item in closing)
+    def _close_text(self, status: str) -> bytes:
+        item, self._text = self._text, None
+        return b"" if item is None else self._closed(item, status)
+
+    def _close_all(self, status: str) -> bytes:
+        calls = [self._closed(item, status) for item in self._calls.values()]
+        self._calls.clear()
+        return self._close_text(status) + b"".join(calls)
+
+    def _output(self, more: dict[int, Json] | None = None) -> list[Json]:
+        return [item for _, item in sorted({**self._done, **(more or {})}.items())]
 
     def _closed(self, item: _OpenItem, status: str) -> bytes:
         where: Json = {"item_id": item.item_id, "output_index": item.index}
@@ -166,17 +172,17 @@ class ResponseEventWriter:
                 part = {"type": "reasoning_text", "text": item.text}
             said += self._event("response.content_part.done", **where, part=part)
         shown = item.shown(status)
-        self._done.append(shown)
+        self._done[item.index] = shown
         return said + self._event("response.output_item.done", output_index=item.index, item=shown)
 
     def _end(self, event: Finished) -> bytes:
         before = b""
         if not self._items:  # an empty answer is a message, too
-            before = self._opened("message", f"msg_{self._number}_0")[1]
-        ended = self._frame.ended(event.reason, self._done, self._usage)
-        before += self._close(ended["status"])
-        ended["output"] = self._done
-        return before + self._event(f"response.{ended['status']}", response=ended)
+            self._text, before = self._opened("message", f"msg_{self._number}_0")
+        status = self._frame.status_of(event.reason)
+        before += self._close_all(status)
+        ended = self._frame.ended(event.reason, self._output(), self._usage)
+        return before + self._event(f"response.{status}", response=ended)
 
     def _event(self, name: str, /, **fields: Any) -> bytes:
         data = _dumps({"type": name, "sequence_number": self._sequence, **fields})

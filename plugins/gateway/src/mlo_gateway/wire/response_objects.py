@@ -54,12 +54,16 @@ class ResponseFrame:
             **more,
         }
 
+    @staticmethod
+    def status_of(reason: FinishReason) -> str:
+        """What a response is called that ended for that reason."""
+        return "incomplete" if reason in _INCOMPLETE else "completed"
+
     def ended(self, reason: FinishReason, output: Sequence[Json], usage: Usage) -> Json:
         """The response as it is at its end."""
         why = _INCOMPLETE.get(reason)
-        if why is None:
-            return self.shown("completed", output, usage)
-        return self.shown("incomplete", output, usage, incomplete_details={"reason": why})
+        details = None if why is None else {"reason": why}
+        return self.shown(self.status_of(reason), output, usage, incomplete_details=details)
 
 
 def whole_response(frame: ResponseFrame, response: ChatResponse) -> bytes:
@@ -70,7 +74,7 @@ def whole_response(frame: ResponseFrame, response: ChatResponse) -> bytes:
 def output_of(frame: ResponseFrame, response: ChatResponse) -> list[Json]:
     """The items of a whole answer: what the model thought, said and called."""
     number = frame.response_id.removeprefix("resp_")
-    status = "incomplete" if response.finish_reason in _INCOMPLETE else "completed"
+    status = frame.status_of(response.finish_reason)
     found: list[Json] = []
     if response.message.reasoning:
         found.append(reasoning_item(f"rs_{number}", response.message.reasoning, status))
