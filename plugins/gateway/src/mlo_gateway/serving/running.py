@@ -18,6 +18,7 @@ from mlo_gateway.limits.background import beside
 
 from .announcing import announce
 from .certificates import load_certificate
+from .notices import notify
 from .parts import open_parts
 from .plan import Overrides, Plan, read_plan
 from .reloading import Reloader
@@ -65,12 +66,14 @@ async def _serve(plan: Plan, overrides: Overrides, hooks: Hooks, listener: socke
         def ready() -> None:
             if not hooks.quiet:
                 announce(parts, listener)
+            notify("READY=1")
             if hooks.ready is not None:
                 os.write(hooks.ready, b"1")
                 os.close(hooks.ready)
 
         def draining() -> None:
             parts.checks.draining = True
+            notify("STOPPING=1")
 
         server = GatewayServer(
             server_config(parts.app, plan.config.serve, parts.bounds),

@@ -15,11 +15,12 @@ from .config import ServeConfig
 from .connections import Bounds, protocol_of
 from .sockets import BACKLOG
 
-__all__ = ["GatewayServer", "server_config"]
+__all__ = ["LAST_WORDS", "GatewayServer", "server_config"]
 
 _LOG = logging.getLogger("mlo.gateway")
 _TICK = 0.05
-_LAST_WORDS = 2.0  # seconds for streams to send their error event
+LAST_WORDS = 2.0
+"""Seconds for streams to send their error event."""
 
 
 def server_config(app: Callable[..., Awaitable[None]], config: ServeConfig, bounds: Bounds) -> uvicorn.Config:
@@ -100,10 +101,10 @@ class GatewayServer(uvicorn.Server):
         if not await self._emptied(config.drain_timeout):
             _LOG.warning("drain_timeout is over: ending %d requests", len(self.server_state.tasks))
             self._last_words()
-            if not await self._emptied(_LAST_WORDS):
+            if not await self._emptied(LAST_WORDS):
                 for task in list(self.server_state.tasks):
                     task.cancel()
-                await self._emptied(_LAST_WORDS)
+                await self._emptied(LAST_WORDS)
         await self.lifespan.shutdown()
 
     def _left(self) -> tuple[int, int]:

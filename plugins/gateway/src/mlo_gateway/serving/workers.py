@@ -12,12 +12,13 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from attrs import define, field
+
+from .notices import notify
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -86,6 +87,7 @@ class Supervisor:
             # the first one prepares the database and shows the first key: alone
             if not self._start():
                 return 0 if self._is_to_stop() else 1
+            notify("READY=1")
             while len(self._workers) < self._count and not self._is_to_stop():
                 self._start()
             while not self._is_to_stop():
@@ -104,7 +106,8 @@ class Supervisor:
         """Start a worker and wait until it serves; whether it does."""
         ready, told = os.pipe()
         descriptors = (self._listener.fileno(), told, self._lifeline[0])
-        process = subprocess.Popen(self._command(*descriptors), pass_fds=descriptors)  # noqa: S603 - our own command
+        # a group of its own: Ctrl-C in a terminal is for the supervisor, which then tells the workers
+        process = subprocess.Popen(self._command(*descriptors), pass_fds=descriptors, process_group=0)  # noqa: S603
         os.close(told)
         worker = _Worker(process, ready)
         if worker.wait_ready(self._is_to_stop):
@@ -156,6 +159,7 @@ class Supervisor:
             self._old.append(worker)
 
     def _stop(self) -> None:
+        notify("STOPPING=1")
         already = len(self._signals)
         everyone = [*self._workers, *self._old]
         for worker in everyone:
@@ -170,8 +174,3 @@ class Supervisor:
             worker.bury()
         for descriptor in self._lifeline:
             os.close(descriptor)
-
-
-def python_module(name: str, *arguments: str) -> Sequence[str]:
-    """The command that runs a module with this interpreter."""
-    return (sys.executable, "-m", name, *arguments)
