@@ -16,10 +16,30 @@ class BreakerMachine(RuleBasedStateMachine):
     def begin(self, failures: int) -> None:
         self.settings = BreakerSettings(failures=failures, open_for=10.0, max_open_for=40.0)
         self.heard: list[BreakerState] = []
-        self.breaker = Breaker(self.settings, self.heard.append)
+        self.hinting = False
+        self.own = False  # whether this breaker has found out itself that the target is ill
+        self.breaker = Breaker(self.settings, self.hear)
         self.now = 100.0
         self.attempts: list[BreakerState] = []
         self.in_a_row = 0
+
+    def hear(self, state: BreakerState, hinted: bool) -> None:
+        self.heard.append(state)
+        assert hinted is self.hinting
+
+    @rule(open_for=st.sampled_from([-1.0, 0.0, 5.0, 1000.0]))
+    def hint(self, open_for: float) -> None:
+        before = self.breaker.state, self.breaker.retry_in(self.now)
+        self.hinting = True
+        self.breaker.hint(self.now, open_for)
+        self.hinting = False
+        after = self.breaker.state, self.breaker.retry_in(self.now)
+        if self.own or before[0] == "half-open":
+            assert after == before
+        elif open_for <= 0:
+            assert after == ("closed", 0.0)
+        else:
+            assert after == ("open", max(before[1], min(open_for, 40.0)))
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 10.0, 50.0]))
     def wait(self, seconds: float) -> None:
@@ -30,6 +50,7 @@ class BreakerMachine(RuleBasedStateMachine):
         promised = self.breaker.retry_in(self.now) == 0.0
         assert self.breaker.enter(self.now) is promised
         if promised:
+            self.own = False
             self.attempts.append(self.breaker.state)
 
     @precondition(lambda self: self.attempts)
@@ -49,6 +70,7 @@ class BreakerMachine(RuleBasedStateMachine):
         self.in_a_row += 1
         if state == "half-open":
             assert self.breaker.state == "open"
+        self.own = state == "half-open" or self.own or self.in_a_row >= self.settings.failures
 
     @precondition(lambda self: self.attempts)
     @rule()
@@ -105,6 +127,36 @@ def test_the_pause_doubles_while_probes_fail_up_to_a_limit() -> None:
         assert breaker.enter(now)
         breaker.failed(now)
     assert pauses == [10.0, 20.0, 30.0, 30.0]
+
+
+def test_a_hint_ends_with_a_probe() -> None:
+    breaker = Breaker(BreakerSettings(failures=3, open_for=10.0))
+    breaker.hint(0.0, 5.0)
+    assert [breaker.enter(4.9), breaker.enter(5.0), breaker.enter(5.0)] == [False, True, False]
+    breaker.succeeded()
+    assert breaker.state == "closed"
+
+
+def test_a_probe_after_a_hint_that_fails_is_first_hand() -> None:
+    breaker = Breaker(BreakerSettings(failures=3, open_for=10.0))
+    breaker.hint(0.0, 5.0)
+    assert breaker.enter(5.0)
+    breaker.failed(5.0)
+    breaker.hint(5.0, 0.0)
+    assert (breaker.state, breaker.retry_in(5.0)) == ("open", 10.0)
+
+
+def test_a_hint_does_not_shorten_nor_lengthen_what_was_found_out_here() -> None:
+    breaker = _tripped()
+    for open_for in (0.0, 1.0, 1000.0, float("nan")):
+        breaker.hint(0.0, open_for)
+        assert (breaker.state, breaker.retry_in(0.0)) == ("open", 10.0)
+
+
+def test_a_hint_that_is_no_number_changes_nothing() -> None:
+    breaker = Breaker(BreakerSettings())
+    breaker.hint(0.0, float("nan"))
+    assert breaker.enter(0.0)
 
 
 def test_a_success_starts_the_count_anew() -> None:

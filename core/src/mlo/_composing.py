@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from attrs import evolve
+
 from ._asking import component_of
 from ._wiring import unknown
+from .api import Strategy
 from .errors import ConfigError
 from .models import Capability
 from .settings import ComponentSettings, ProviderSettings, RouteSettings, Settings
 
-__all__ = ["new_provider", "new_route"]
+__all__ = ["name_of", "new_provider", "new_route", "with_default_route"]
 
 
 def new_provider(
@@ -67,6 +70,24 @@ def new_route(
     if len(set(route.targets)) < len(route.targets):
         raise ConfigError(f"{path}.targets", "a target is listed twice", hint="name each target once")
     return route
+
+
+def with_default_route(settings: Settings, strategy: ComponentSettings) -> Settings:
+    """The settings with a route ``default``: their own, or one over all providers."""
+    if "default" in settings.routes:
+        return settings
+    everything = RouteSettings(targets=tuple(settings.providers), strategy=strategy, path="routes.default")
+    return evolve(settings, routes={**settings.routes, "default": everything})
+
+
+def name_of(strategy: Strategy, known: dict[str, Strategy]) -> str:
+    """The name of a strategy object, which becomes ``known`` by it. Records tell it: the same in every process."""
+    for name, other in known.items():
+        if other is strategy:
+            return name
+    name = f"{type(strategy).__name__}@{len(known) + 1}"
+    known[name] = strategy
+    return name
 
 
 def _check_target(target: str, path: str, providers: Collection[str], routes: Collection[str]) -> None:

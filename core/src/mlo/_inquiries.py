@@ -1,4 +1,4 @@
-"""Questions to all providers at once: which models, how are you."""
+"""Questions about everything at once: which models, how are you, how are the targets."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import anyio
 import attrs
 
 from ._kernel import Kernel
+from ._routes import ROUTE_PREFIX, parse_target
+from ._wiring import Wiring
 from .api import HealthChecker, ModelLister
 from .errors import MloError, PluginFault, TransportFailed, Unsupported
 from .models import ModelInfo
 from .responses import Health
+from .status import TargetStatus
 
-__all__ = ["healths_of", "models_of"]
+__all__ = ["give_hint", "healths_of", "models_of", "statuses_of"]
 
 A = TypeVar("A")
 _TIMEOUT = 15.0
@@ -52,6 +55,49 @@ async def healths_of(kernel: Kernel, names: Iterable[str]) -> dict[str, Health]:
         return attrs.evolve(health, latency=monotonic() - started) if health.latency is None else health
 
     return await _ask_all(names, ask)
+
+
+def statuses_of(wiring: Wiring) -> tuple[TargetStatus, ...]:
+    """How each target is. Loads the plugins of targets that nobody has used yet; opens nothing."""
+    now = monotonic()
+    return tuple(_status(wiring, name, now) for name in wiring.target_names())
+
+
+def _status(wiring: Wiring, name: str, now: float) -> TargetStatus:
+    try:
+        state = wiring.state(name)
+    except MloError as error:
+        provider, model = (name, None) if name.startswith(ROUTE_PREFIX) else parse_target(name)
+        return TargetStatus(name=name, provider=provider, model=model, unusable=str(error))
+    slots, target = state.instance.slots, state.target
+    return TargetStatus(
+        name=name,
+        provider=target.provider,
+        model=target.model,
+        plugin=state.plugin,
+        breaker=state.breaker,
+        retry_in=state.health.retry_in(now),
+        in_flight=state.in_flight,
+        slots=None if slots is None else slots.limit,
+        free_slots=None if slots is None else max(0, slots.free),
+        load=state.load,
+        capabilities=target.capabilities,
+        residency=target.residency,
+        price=target.price,
+        labels=target.labels,
+    )
+
+
+def give_hint(wiring: Wiring, target: str, open_for: float) -> bool:
+    """Tell a target's circuit breaker what somebody else has found out; ``False`` if there is no such target here."""
+    if target not in wiring.target_names():
+        return False
+    try:
+        state = wiring.state(target)
+    except MloError:
+        return False
+    state.health.hint(monotonic(), open_for)
+    return True
 
 
 async def _in_time(question: Callable[[], Awaitable[A]]) -> A:

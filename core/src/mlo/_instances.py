@@ -138,7 +138,7 @@ class TargetState:
         instance: Instance,
         model: str | None,
         breaker: BreakerSettings,
-        changed: Callable[[str, BreakerState], None],
+        changed: Callable[[str, BreakerState, bool], None],
     ) -> None:
         resolved = instance.resolve()
         self.instance = instance

@@ -121,9 +121,9 @@ class Kernel:
                 )
             )
 
-    def _breaker_changed(self, target: str, state: BreakerState) -> None:
+    def _breaker_changed(self, target: str, state: BreakerState, hinted: bool) -> None:  # noqa: FBT001 - a callback
         if BreakerChanged in self.wiring.emitter.table:
-            self.wiring.emitter.emit(BreakerChanged(target=target, state=state))
+            self.wiring.emitter.emit(BreakerChanged(target=target, state=state, hinted=hinted))
 
     async def _open_observers(self, settings: Settings, registry: PluginRegistry) -> tuple[Emitter, Observers]:
         before = self.wiring.observers

@@ -54,7 +54,7 @@ class Wiring:
         emitter: Emitter,
         observers: Observers,
         connect: Callable[[Instance], None],
-        breaker_changed: Callable[[str, BreakerState], None],
+        breaker_changed: Callable[[str, BreakerState, bool], None],
         previous: Wiring | None = None,
     ) -> None:
         self.settings = settings
@@ -246,6 +246,11 @@ class Wiring:
             state = TargetState(name, instance, model, self.settings.breaker, self._breaker_changed)
             self._states[name] = state
         return state
+
+    def target_names(self) -> dict[str, None]:
+        """The targets of all routes, and those that were used without one."""
+        named = (target for route in self.settings.routes.values() for target in route.targets)
+        return dict.fromkeys([*named, *self._states])
 
     def note_load(self, instance: str, load: float | None) -> None:
         """Remember what a provider says of its own load, for strategies."""

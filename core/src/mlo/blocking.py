@@ -15,7 +15,7 @@ from weakref import WeakSet
 import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from .api import Provider, Strategy
+from .api import Observer, Provider, Strategy
 from .errors import MloError
 from .events import Event
 from .models import ModelInfo
@@ -23,6 +23,7 @@ from .requests import EmbeddingRequest, Prompt, RequestFields
 from .responses import ChatResponse, Embeddings, Health
 from .router import Router
 from .settings import Settings
+from .status import TargetStatus
 from .stream import Stream
 
 __all__ = ["BlockingRouter", "BlockingStream"]
@@ -250,6 +251,18 @@ class BlockingRouter:
     def health(self, provider: str | None = None) -> Mapping[str, Health]:
         """See :meth:`mlo.router.Router.health`."""
         return self._open().call(partial(self._router.health, provider))
+
+    def targets(self) -> tuple[TargetStatus, ...]:
+        """See :meth:`mlo.router.Router.targets`."""
+        return self._open().apply(self._router.targets)
+
+    def hint(self, target: str, *, open_for: float) -> bool:
+        """See :meth:`mlo.router.Router.hint`."""
+        return self._open().apply(partial(self._router.hint, target, open_for=open_for))
+
+    def observer(self, name: str) -> Observer:
+        """See :meth:`mlo.router.Router.observer`. It lives in the router's thread."""
+        return self._open().call(partial(self._router.observer, name))
 
     def reload(self, settings: Settings | None = None) -> None:
         """See :meth:`mlo.router.Router.reload`."""

@@ -184,10 +184,11 @@ class CallFinished:
 
 @frozen(kw_only=True)
 class BreakerChanged:
-    """A target's circuit breaker changed its state."""
+    """A target's circuit breaker changed its state; ``hinted`` if somebody outside said so (``Router.hint``)."""
 
     target: str
     state: Literal["closed", "open", "half-open"]
+    hinted: bool = False
 
 
 @frozen(kw_only=True)

@@ -14,9 +14,9 @@ from anyio.abc import TaskGroup
 from . import _running
 from ._asking import abilities_of, component_of, deadline_of, plan_of, request_of
 from ._components import ComponentHost
-from ._composing import new_provider, new_route
+from ._composing import name_of, new_provider, new_route, with_default_route
 from ._config import load_settings
-from ._inquiries import healths_of, models_of
+from ._inquiries import give_hint, healths_of, models_of, statuses_of
 from ._instances import Resolved, given
 from ._kernel import Kernel
 from ._plan import RoutePlan
@@ -30,6 +30,7 @@ from .relayed import RelayCall
 from .requests import EmbeddingRequest, Prompt, RequestFields
 from .responses import ChatResponse, Embeddings, Health
 from .settings import ComponentSettings, ProviderSettings, RouteSettings, Settings
+from .status import TargetStatus
 from .stream import Stream
 
 __all__ = ["Router"]
@@ -300,7 +301,7 @@ class Router:
     ) -> RelayCall:
         """Ask with a client's own bytes; for gateways. See :class:`~mlo.relayed.RelayCall`.
 
-        ``request.chat.model`` overrides the target's model. Errors are raised on entering and while reading.
+        ``request.chat.model`` overrides the target's. Errors are raised on entering and while reading.
         """
         wiring = self._running().wiring
         plan, model = plan_of(wiring, route, target)
@@ -342,6 +343,18 @@ class Router:
         """
         return await healths_of(self._running(), self._chosen(provider))
 
+    def targets(self) -> tuple[TargetStatus, ...]:
+        """How the targets of all routes are right now, and those that were used without a route. Opens nothing."""
+        return statuses_of(self._running().wiring)
+
+    def hint(self, target: str, *, open_for: float) -> bool:
+        """Pass on what another process has found out: ``target`` is ill for so many seconds, or well again (0).
+
+        Until then it is left alone, as if its circuit breaker had opened here; a breaker that has opened here stays as
+        it is. ``False`` if this router has no such target.
+        """
+        return give_hint(self._running().wiring, target, open_for)
+
     async def provider(self, name: str) -> Provider:
         """The open provider instance itself, for what only it can do, such as pulling models. Its owner is the router.
 
@@ -356,7 +369,7 @@ class Router:
         return await kernel.open(kernel.wiring.instance(name, "provider"))
 
     async def observer(self, name: str) -> Observer:
-        """The open observer of that name, for what only it can do. Raises ``ConfigError`` when there is none."""
+        """The open observer of that name, for what only it can do. Raises ``ConfigError`` if there is none."""
         return await self._running().observer(name)
 
     def _chosen(self, provider: str | None) -> list[str]:
@@ -372,10 +385,7 @@ class Router:
         return self._kernel
 
     def _with_default(self, settings: Settings) -> Settings:
-        if "default" in settings.routes:
-            return settings
-        everything = RouteSettings(targets=tuple(settings.providers), strategy=self._default, path="routes.default")
-        return attrs.evolve(settings, routes={**settings.routes, "default": everything})
+        return with_default_route(settings, self._default)
 
     def _change(self, **changes: Any) -> None:
         self._settings = attrs.evolve(self._settings, **changes)
@@ -385,9 +395,4 @@ class Router:
     def _strategy_settings(self, strategy: str | Strategy, path: str) -> ComponentSettings:
         if isinstance(strategy, str):
             return ComponentSettings(use=strategy, path=path)
-        for name, known in self._strategies.items():
-            if known is strategy:
-                return ComponentSettings(use=name, path=path)
-        name = f"{type(strategy).__name__}@{len(self._strategies) + 1}"  # of records, too: the same in every process
-        self._strategies[name] = strategy
-        return ComponentSettings(use=name, path=path)
+        return ComponentSettings(use=name_of(strategy, self._strategies), path=path)
