@@ -149,9 +149,11 @@ class ResponseEventWriter:
         return b"" if item is None else self._closed(item, status)
 
     def _close_all(self, status: str) -> bytes:
-        calls = [self._closed(item, status) for item in self._calls.values()]
+        closed = self._close_text(status)
+        for item in self._calls.values():
+            closed += self._closed(item, status)
         self._calls.clear()
-        return self._close_text(status) + b"".join(calls)
+        return closed
 
     def _output(self, more: dict[int, Json] | None = None) -> list[Json]:
         return [item for _, item in sorted({**self._done, **(more or {})}.items())]
