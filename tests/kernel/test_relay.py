@@ -60,6 +60,8 @@ async def test_a_whole_answer_goes_through_unread() -> None:
         async with router.relay(asked(model="m", metadata={"key": "k"}), route="r") as answer:
             assert isinstance(answer, Relayed)
             assert (answer.body, answer.summary.usage) == (b"one two", USAGE)
+            assert answer.call is not None
+            assert (answer.call.target, answer.call.route, len(answer.call.attempts)) == ("a", "r", 1)
     assert [(request.wire, model) for request, model in provider.asked] == [("test.chat", "m")]
     assert provider.plays == 0
     started, finished, over = last(recorder, CallStarted), last(recorder, AttemptFinished), last(recorder, CallFinished)
@@ -67,6 +69,7 @@ async def test_a_whole_answer_goes_through_unread() -> None:
     assert (finished.model, finished.usage, finished.finish_reason) == ("m-1", USAGE, FinishReason.STOP)
     assert (finished.request_id, finished.characters) == ("r-1", 7)
     assert (over.status, over.target, over.usage, over.attempts) == ("ok", "a", USAGE, 1)
+    assert over.call_id == answer.call.call_id
 
 
 async def test_a_stream_goes_through_unread() -> None:

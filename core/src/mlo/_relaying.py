@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from attrs import evolve
+
 from ._attempt import Attempt
 from ._operations import GENERATE, OPEN_STREAM, Accept, Source, close_source, wrong_result
 from .api import Provider
@@ -61,7 +63,7 @@ class OpenRelay:
             raise wrong_result("relay", relayed, "Relayed")
         usage = attempt.priced(relayed.summary.usage)
         if usage is not relayed.summary.usage:
-            relayed = relayed.with_usage(usage)
+            relayed = evolve(relayed, summary=evolve(relayed.summary, usage=usage))
         attempt.finish(relayed.summary)
         return relayed
 

@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
-from .responses import FinishReason, Usage
+from .responses import CallInfo, FinishReason, Usage
 
 if TYPE_CHECKING:
     from .api import CallContext
@@ -94,16 +94,13 @@ class RelaySummary:
 
 @frozen(kw_only=True)
 class Relayed:
-    """A whole answer as the server sent it."""
+    """A whole answer as the server sent it. ``call`` says how it came about: filled in by the kernel."""
 
     body: bytes = field(repr=lambda body: f"<{len(body)} bytes>")
     content_type: str = "application/json"
     status: int = 200
     summary: RelaySummary = RelaySummary()
-
-    def with_usage(self, usage: Usage) -> Relayed:
-        """The same with other counts."""
-        return evolve(self, summary=evolve(self.summary, usage=usage))
+    call: CallInfo | None = None
 
 
 class RelaySource(Protocol):

@@ -216,7 +216,7 @@ class RelayCall(AbstractAsyncContextManager[RelayAnswer]):
         usage = result.summary.usage if isinstance(result, Relayed) else result.usage
         call.finish("ok", target=target, usage=usage)
         self._wiring.leave()
-        return result if isinstance(result, Relayed) else attrs.evolve(result, call=call.info(target))
+        return attrs.evolve(result, call=call.info(target))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

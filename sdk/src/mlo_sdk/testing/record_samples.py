@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from mlo import records
-from mlo.errors import AttemptsExhausted, ProtocolViolated, ProviderError, RateLimited, TransportFailed
+from mlo.errors import AttemptsExhausted, CallRefused, ProtocolViolated, ProviderError, RateLimited, TransportFailed
 from mlo.events import TextDelta
 from mlo.messages import Image, Message, Text, ToolCall
-from mlo.models import Money
+from mlo.models import Money, Price, Residency
 from mlo.requests import ChatRequest, EmbeddingRequest
 from mlo.responses import ChatResponse, FinishReason, Usage
 
@@ -29,7 +29,13 @@ _REQUEST = ChatRequest(
 )
 _RESPONSE = ChatResponse(message=Message.assistant("Кошка.\nРыжая \N{CAT FACE} \u2028 и \ud83d"), model="m-1")
 _USAGE = Usage(
-    prompt_tokens=12, completion_tokens=3, cached_tokens=4, reasoning_tokens=0, total_tokens=15, cost=Money(1_250_000)
+    prompt_tokens=12,
+    completion_tokens=3,
+    cached_tokens=4,
+    tool_tokens=2,
+    reasoning_tokens=0,
+    total_tokens=15,
+    cost=Money(1_250_000),
 )
 _WITH_SECRET = TransportFailed(f"POST failed with Authorization: Bearer {SECRET_TEXT} and api_key={SECRET_TEXT}")
 _NOT_JSON = ProtocolViolated("not JSON", sample="<html>", status=200)
@@ -50,11 +56,23 @@ SAMPLE_RECORDS: tuple[records.Record, ...] = (
         call_id=_CALL, route="default", operation="stream", metadata={"session": "s-1"}, request=_REQUEST
     ),
     records.CallStarted(call_id=_CALL, route="default", operation="chat", metadata={"api_key": SECRET_TEXT}),
+    records.CallStarted(call_id=f"{_CALL}-inner", route="d", operation="chat", parent=_CALL, depth=1),
     records.CallStarted(call_id=_CALL, route="d", operation="embed", request=EmbeddingRequest(texts=("раз", "два"))),
     records.RouteDecided(call_id=_CALL, route="default", strategy="first-available", candidates=("a", "b:m")),
     records.RouteDecided(call_id=_CALL, route="d", strategy="s", candidates=(), rejected={"a": "lacks tools"}),
+    records.StepChosen(call_id=_CALL, targets=("a",)),
+    records.StepChosen(call_id=_CALL, targets=("a", "b:m"), scores={"a": 0.5, "b:m": 1e300}, probability=0.25),
     records.AttemptStarted(call_id=_CALL, attempt=1, target="a"),
-    records.AttemptStarted(call_id=_CALL, attempt=2, target="b:m", model="m"),
+    records.AttemptStarted(
+        call_id=_CALL,
+        attempt=2,
+        target="b:m",
+        model="m",
+        provider="b",
+        plugin="acme",
+        price=Price(prompt=200_000_000, completion=400_000_000, cached=0, reasoning=1, request=5, source="price list"),
+        residency=Residency(region="RU", on_prem=False),
+    ),
     records.FirstEvent(call_id=_CALL, attempt=1, target="a", elapsed=0.25),
     records.EventSeen(call_id=_CALL, target="a", kind="TextDelta"),
     records.EventSeen(call_id=_CALL, target="a", kind="TextDelta", event=TextDelta("Кош")),
@@ -65,6 +83,10 @@ SAMPLE_RECORDS: tuple[records.Record, ...] = (
         call_id=_CALL, attempt=1, target="a", elapsed=0.5, error=ProtocolViolated("?", sample="<html>")
     ),
     records.AttemptFailed(call_id=_CALL, attempt=1, target="a", elapsed=0.5, cancelled=True),
+    records.AttemptFailed(call_id=_CALL, attempt=1, target="a", elapsed=0.5, error=_CHAINED, reached=False, queued=0.5),
+    records.AttemptFailed(
+        call_id=_CALL, attempt=1, target="a", elapsed=0.5, error=_CHAINED, first_event=0.25, characters=7
+    ),
     records.AttemptFinished(call_id=_CALL, attempt=1, target="a", elapsed=1.5),
     records.AttemptFinished(
         call_id=_CALL,
@@ -76,6 +98,9 @@ SAMPLE_RECORDS: tuple[records.Record, ...] = (
         finish_reason=FinishReason.STOP,
         request_id="r-2",
         response=_RESPONSE,
+        queued=0.1,
+        first_event=0.5,
+        characters=23,
     ),
     records.CallFinished(
         call_id=_CALL, route="default", status="ok", elapsed=2.0, attempts=2, target="b:m", usage=_USAGE
@@ -88,11 +113,20 @@ SAMPLE_RECORDS: tuple[records.Record, ...] = (
         attempts=1,
         error=AttemptsExhausted("all failed", outcomes=(failed(target("a"), _WITH_SECRET),), call_id=_CALL),
     ),
+    records.CallFinished(
+        call_id=_CALL,
+        route="default",
+        status="error",
+        elapsed=0.0,
+        attempts=0,
+        error=CallRefused(f"no {SECRET_TEXT}", reason="budget-exhausted", scope="project:x", retry_after=60.0),
+    ),
     records.CallFinished(call_id=_CALL, route="default", status="cancelled", elapsed=0.0, attempts=0),
     records.CallFinished(call_id=_CALL, route="default", status="abandoned", elapsed=0.1, attempts=1, target="a"),
     records.BreakerChanged(target="a", state="open"),
     records.BreakerChanged(target="a", state="half-open"),
     records.BreakerChanged(target="a", state="closed"),
+    records.BreakerChanged(target="a", state="open", hinted=True),
     records.ConfigReloaded(),
     records.ConfigReloaded(added=("x",), removed=("y",), changed=("z",)),
 )
