@@ -59,6 +59,12 @@ def test_the_keys_of_the_kernel_are_read() -> None:
     assert provider.labels == {"tier": "gold"}
 
 
+def test_every_kind_of_token_may_have_its_price() -> None:
+    price = 'price = { prompt = "0.2", completion = 1, tool = "0.1", reasoning = 2, request = "0.000000003" }\n'
+    found = parse(PROVIDER + price).providers["giga-main"].price
+    assert found == Price(prompt=2 * 10**8, completion=10**9, tool=10**8, reasoning=2 * 10**9, request=3)
+
+
 def test_auth_and_strategy_may_be_just_a_name() -> None:
     settings = parse(PROVIDER + 'auth = "none"\n[routes.r]\ntargets = ["giga-main"]\nstrategy = "random"\n')
     auth = settings.providers["giga-main"].auth

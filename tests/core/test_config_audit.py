@@ -145,7 +145,7 @@ def test_the_effective_configuration_can_be_read_again(registry: PluginRegistry)
         concurrency = 3
         capabilities = ["stream", "chat"]
         residency = { region = "RU", on_prem = false }
-        price = { prompt = "0.2", completion = 100, cached = "0.000000001" }
+        price = { prompt = "0.2", completion = 100, cached = "0.000000001", reasoning = 3, request = 0.5 }
         labels = { "with space" = "x" }
         [routes.default]
         targets = ["a.b:model"]
@@ -162,7 +162,8 @@ def test_the_effective_configuration_can_be_read_again(registry: PluginRegistry)
     assert after.observers == before.observers
     assert after.breaker == before.breaker
     assert after.plugins.deny == ("x*",)
-    assert 'price = { prompt = "0.2", completion = "100", cached = "0.000000001", currency = "RUB" }' in shown
+    price = 'prompt = "0.2", completion = "100", cached = "0.000000001", reasoning = "3", request = "0.5"'
+    assert f'price = {{ {price}, currency = "RUB" }}' in shown
 
 
 def test_secrets_are_masked_and_references_shown(registry: PluginRegistry) -> None:

@@ -23,6 +23,7 @@ from mlo.records import (
     FirstEvent,
     Record,
     RouteDecided,
+    StepChosen,
 )
 from mlo.requests import ChatRequest, EmbeddingRequest
 from mlo.responses import Embeddings, FinishReason
@@ -39,6 +40,7 @@ RECORDS: frozenset[type[Record]] = frozenset(
         EventSeen,
         FirstEvent,
         RouteDecided,
+        StepChosen,
     }
 )
 
