@@ -134,14 +134,15 @@ def closing_line() -> str:
     return f"{passed} passed, {failed} failed, {counts['skipped']} skipped"
 
 
-def provide_git() -> None:
-    """Have git, which several checks ask for the repository's own files: as root with apt, install it."""
-    if shutil.which("git") is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        print("── git is missing: installing it with apt-get", flush=True)
+def provide_commands() -> None:
+    """Have git, which checks ask for files, and curl, which pages use: as root with apt, install what is missing."""
+    missing = [name for name in ("curl", "git") if shutil.which(name) is None]
+    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
+        print(f"── missing: {', '.join(missing)}; installing with apt-get", flush=True)
         apt("update")
-        apt("install", "--yes", "--no-install-recommends", "git")
-    if shutil.which("git") is None:
-        sys.exit("./dev test: git is missing, and the checks need it (Debian: apt install git)")
+        apt("install", "--yes", "--no-install-recommends", *missing)
+    if still := [name for name in missing if shutil.which(name) is None]:
+        sys.exit(f"./dev test: missing, and the checks need it (Debian: apt install …): {', '.join(still)}")
 
 
 def provide_prometheus() -> None:
@@ -187,7 +188,7 @@ def main(arguments: list[str]) -> int:
     if unknown := set(arguments) - set(STAGES):
         print(f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(STAGES)}", file=sys.stderr)
         return 2
-    provide_git()
+    provide_commands()
     if not arguments or "unit" in arguments:
         provide_prometheus()
     JUNIT.unlink(missing_ok=True)
