@@ -37,13 +37,15 @@ def count_text(count: int) -> str:
     return _grouped(count)
 
 
-def total_text(costs: Mapping[str, int], *, unknown: int, known: int) -> str:
-    """A sum per currency. What lacks the cost of ``unknown`` calls is called a lower limit, or unknown altogether."""
-    if unknown and not known:
-        return "?"
+def total_text(costs: Mapping[str, int], *, unknown: int, short: bool = True) -> str:
+    """A sum per currency. What lacks the cost of ``unknown`` attempts is a lower limit, or unknown altogether."""
+    if unknown and not costs:
+        return "?" if short else text("unknown cost")
     amounts = " + ".join(money_text(nano, currency) for currency, nano in sorted(costs.items()))
     amounts = amounts or money_text(0, "RUB")
-    return text("at least", amount=amounts) if unknown else amounts
+    if not unknown:
+        return amounts
+    return f"≥ {amounts}" if short else text("at least", amount=amounts)
 
 
 def plural(count: int, key: str) -> str:

@@ -12,7 +12,7 @@ from mlo_ledger.reports.audit import Audit, Difference, audit
 
 from .amounts import count_text, plural
 from .place import reading
-from .tables import clean
+from .tables import clean, say
 from .texts import text
 
 __all__ = ["verify"]
@@ -48,7 +48,8 @@ def _tell(found: Audit) -> None:
         "windows": plural(found.windows, "windows count"),
     }
     lines.append(text("verified" if found.agrees else "verified with differences", **looked))
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    for line in lines:
+        say(line)
 
 
 def _contrast(difference: Difference) -> str:

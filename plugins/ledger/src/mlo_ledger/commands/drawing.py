@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
+from itertools import zip_longest
 
 from mlo_ledger.reports.usage import TIMES, Line, Report
 
 from .amounts import count_text, plural, total_text
-from .tables import bar, print_table
+from .tables import bar, print_table, room_beside, say
 from .texts import text
 
 __all__ = ["draw_usage"]
 
 _FIGURES = ("calls", "failed", "prompt", "completion", "cost")
+_SHORTEST, _LONGEST = 6, 24
 
 
 def draw_usage(report: Report, *, chart: bool = True) -> None:
@@ -26,24 +27,24 @@ def draw_usage(report: Report, *, chart: bool = True) -> None:
         datetime.fromtimestamp(moment, UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M")
         for moment in (report.period.begin, report.period.end)
     )
-    _say(text("period", begin=begin, end=end, zone=zone.key))
+    say(text("period", begin=begin, end=end, zone=zone.key))
     if not report.lines:
-        _say(text("nothing used"))
+        say(text("nothing used"))
         return
     heads = [text(f"head {name}") for name in (*report.by, *_FIGURES)]
-    lengths = _lengths(report)
-    most = max(lengths, default=0)
-    rows = []
-    for line, length in zip(report.lines, lengths, strict=True):
-        bars = [bar(length, most)] if chart else []
-        rows.append([*(name or "–" for name in line.keys), *_figures(line), *bars])
+    rows = [[*(name or "–" for name in line.keys), *_figures(line)] for line in report.lines]
     if len(report.lines) > 1:
-        names = [text("total"), *[""] * (len(report.by) - 1)]
-        rows.append([*names, *_figures(report.total), *([""] if chart else [])])
+        rows.append([text("total"), *[""] * (len(report.by) - 1), *_figures(report.total)])
+    if chart and (room := room_beside([heads, *rows])) >= _SHORTEST:
+        lengths = _lengths(report)
+        most = max(lengths)
+        bars = [bar(length, most, min(room, _LONGEST)) for length in lengths]
+        heads.append("")
+        rows = [[*row, mark] for row, mark in zip_longest(rows, bars, fillvalue="")]
     right = frozenset(range(len(report.by), len(report.by) + len(_FIGURES)))
-    print_table([*heads, *([""] if chart else [])], rows, right=right)
+    print_table(heads, rows, right=right)
     for remark in _remarks(report):
-        _say(remark)
+        say(remark)
 
 
 def _lengths(report: Report) -> list[int]:
@@ -55,14 +56,14 @@ def _lengths(report: Report) -> list[int]:
 
 def _figures(line: Line) -> list[str]:
     counts = (line.calls, line.failed, line.prompt_tokens, line.completion_tokens)
-    return [*map(count_text, counts), total_text(line.costs, unknown=line.unpriced, known=line.priced)]
+    return [*map(count_text, counts), total_text(line.costs, unknown=line.unpriced)]
 
 
 def _remarks(report: Report) -> list[str]:
     total = report.total
     found = []
     if total.unpriced:
-        cost = total_text(total.costs, unknown=total.unpriced, known=total.priced)
+        cost = total_text(total.costs, unknown=total.unpriced, short=False)
         found.append(f"{cost}, {text('unpriced', attempts=plural(total.unpriced, 'attempts'))}")
     if total.indeterminate:
         found.append(text("indeterminate", attempts=plural(total.indeterminate, "attempts")))
@@ -71,7 +72,3 @@ def _remarks(report: Report) -> list[str]:
     if report.period.shifted and set(report.by) & set(TIMES):
         found.append(text("shifted"))
     return found
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")

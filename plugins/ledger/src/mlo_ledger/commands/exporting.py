@@ -20,6 +20,7 @@ from mlo_ledger.schema import usage_event
 
 from .amounts import plural
 from .place import reading
+from .tables import complain
 from .texts import text
 
 __all__ = ["write_events"]
@@ -40,8 +41,7 @@ def write_events(options: argparse.Namespace, period: Period | None) -> int:
         write = _csv(out) if options.format == "csv" else _jsonl(out)
         count = reading(options, lambda connection: _copy(connection, _query(period), write))
     if options.output is not None:
-        written = text("exported", events=plural(count, "events count"), place=options.output)
-        sys.stderr.write(f"{written}\n")
+        complain(text("exported", events=plural(count, "events count"), place=options.output))
     return 0
 
 

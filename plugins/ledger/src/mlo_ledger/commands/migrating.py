@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from importlib.resources import files
 
 from mlo.errors import ConfigError
 from mlo_ledger.migrate import PACKAGE, current_version, migrate_now, newest_version
 
 from .place import chosen_database
+from .tables import say
 from .texts import text
 
 __all__ = ["move"]
@@ -38,5 +38,5 @@ def move(options: argparse.Namespace) -> int:
     finally:
         database.close()
     key = "schema is" if before == after else "migrated"
-    sys.stdout.write(text(key, before=before or text("no schema"), after=after or text("no schema")) + "\n")
+    say(text(key, before=before or text("no schema"), after=after or text("no schema")))
     return 0

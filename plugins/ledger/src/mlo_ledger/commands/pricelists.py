@@ -20,7 +20,7 @@ from mlo_ledger.reports.stored_prices import IMPORTED, OBSERVED, import_prices, 
 
 from .amounts import plural
 from .place import reading, writing
-from .tables import print_table
+from .tables import complain, print_table, say
 from .texts import text
 
 __all__ = ["check", "show", "take"]
@@ -60,9 +60,9 @@ def show(options: argparse.Namespace) -> int:
         heads = [text(f"head {name}") for name in _HEADS]
         print_table(heads, [_cells(row) for row in rows], right=frozenset(range(2, 8)))
         currencies = ", ".join(sorted({row.price.currency for row in rows}))
-        _say(text("per million", currencies=currencies))
+        say(text("per million", currencies=currencies))
     else:
-        _say(text("no prices"))
+        say(text("no prices"))
     return 0
 
 
@@ -80,7 +80,7 @@ def check(options: argparse.Namespace) -> int:
     for (name, count), findings in zip(counts, found, strict=True):
         _tell(findings)
         if not _serious(findings, strict=True):
-            _say(text("sound", name=name, prices=plural(count, "prices count")))
+            say(text("sound", name=name, prices=plural(count, "prices count")))
     return int(any(_serious(findings, strict=options.strict) for findings in found))
 
 
@@ -95,16 +95,16 @@ def take(options: argparse.Namespace) -> int:
     findings = check_file(together, today=datetime.now(UTC).date(), stale_after=options.stale_days)
     _tell(findings)
     if _serious(findings, strict=options.strict):
-        _complain(text("not imported"))
+        complain(text("not imported"))
         return 1
     work = partial(import_prices, rows=together.rows, dry=options.dry_run)
     merged = reading(options, work) if options.dry_run else writing(options, work)
     _tell(_contradictions(merged))
     if merged.refused:
-        _complain(text("not imported"))
+        complain(text("not imported"))
         return 1
     counts = {"added": len(merged.added), "closed": len(merged.closed), "confirmed": len(merged.confirmed)}
-    _say(text("would import" if options.dry_run else "imported", **counts))
+    say(text("would import" if options.dry_run else "imported", **counts))
     return 0
 
 
@@ -134,7 +134,7 @@ def _serious(findings: Iterable[Finding], *, strict: bool) -> bool:
 
 def _tell(findings: Iterable[Finding]) -> None:
     for finding in findings:
-        _complain(f"{text(finding.level)}: {finding.where}: {finding.message} ({finding.fix})")
+        complain(f"{text(finding.level)}: {finding.where}: {finding.message} ({finding.fix})")
 
 
 def _moment(at: str | None) -> int:
@@ -181,12 +181,3 @@ def _iso(moment: int) -> str:
 def _day(moment: int) -> str:
     """The day in Moscow, where tariffs begin at midnight; with the time if it is another."""
     return _iso(moment)[:16].replace("T", " ").removesuffix(" 00:00")
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-
-
-def _complain(line: str) -> None:
-    sys.stdout.flush()
-    sys.stderr.write(f"{line}\n")

@@ -99,11 +99,15 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "period": ("{begin} to {end}, {zone}", "{begin} — {end}, {zone}"),
     "nothing used": ("no calls in this time", "за это время вызовов не было"),
     "total": ("TOTAL", "ИТОГО"),
+    "unknown cost": ("cost unknown", "стоимость неизвестна"),
     "at least": ("at least {amount}", "не менее {amount}"),
     "calls": ("call|calls|calls", "вызов|вызова|вызовов"),
     "attempts": ("attempt|attempts|attempts", "попытка|попытки|попыток"),
     "unpriced": ("{attempts} without a known cost", "{attempts} с неизвестной стоимостью"),
-    "estimated": ("{attempts} by estimated tokens", "{attempts} по оценке числа токенов"),
+    "estimated": (
+        "{attempts} with tokens that were estimated, not reported",
+        "{attempts} с оценкой числа токенов вместо данных поставщика",
+    ),
     "indeterminate": (
         "{attempts} whose outcome is unknown: the vendor may have charged for them",
         "{attempts} с неизвестным исходом: поставщик мог за них списать",
@@ -227,8 +231,8 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "differs lease": ("limits whose reserve is not what leases hold", "лимиты, резерв которых не равен сумме долей"),
     "not as": ("expected {expected}, found {found}", "ожидалось {expected}, найдено {found}"),
     "vendor costs": (
-        "taken as they are: {events} whose cost the vendor itself named",
-        "приняты как есть: {events}, стоимость которых назвал сам поставщик",
+        "taken as they are, with the cost that the vendor itself named: {events}",
+        "приняты как есть, со стоимостью, которую назвал сам поставщик: {events}",
     ),
     "unchecked": (
         "not checked: {windows} from before the oldest event that is kept",

@@ -23,7 +23,8 @@ from sqlalchemy import Connection, RowMapping, func, select
 from mlo_ledger.costing import VENDOR
 from mlo_ledger.events import AT
 from mlo_ledger.pricing import PriceRow, cost_of, is_imported, price_id
-from mlo_ledger.schema import ledger_meta, quota_lease, quota_window, usage_event, usage_hour
+from mlo_ledger.retention import events_from
+from mlo_ledger.schema import quota_lease, quota_window, usage_event, usage_hour
 from mlo_ledger.sums import KEY, MEASURES, HourKey, hour_sums, scopes_of_row, window_nano
 
 from .stored_prices import stored_prices
@@ -94,7 +95,7 @@ def audit(connection: Connection) -> Audit:
     for row in prices:
         if is_imported(row) and row.id != price_id(row):
             found.add("price", f"{row.provider}/{row.model}", row.id, price_id(row))
-    kept_from = _kept_from(connection)
+    kept_from = events_from(connection)
     windows = _Windows(connection, kept_from)
     events = _Events(connection, {row.id: row for row in prices}, windows.count, found)
     sums = hour_sums(events)
@@ -110,13 +111,6 @@ def audit(connection: Connection) -> Audit:
         differences=tuple(found.shown),
         counts=dict(found.counts),
     )
-
-
-def _kept_from(connection: Connection) -> int:
-    """The moment (microseconds) from which on all events are kept; 0 if none was ever deleted."""
-    query = select(ledger_meta.c.value).where(ledger_meta.c.name == "events_from")
-    value = connection.execute(query).scalar_one_or_none()
-    return 0 if value is None else int(value)
 
 
 class _Events:

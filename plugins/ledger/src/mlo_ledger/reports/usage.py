@@ -48,9 +48,9 @@ _DAY = 24 * HOUR
 class Line:
     """The sums of one group, whose names are in ``keys``.
 
-    ``costs`` are exact nano-units by currency. They lack the costs of ``unpriced`` attempts, which nobody knows;
-    ``priced`` is how many attempts they hold. Tokens of ``estimated`` attempts were counted by us, not by the vendor;
-    of ``indeterminate`` ones nobody knows whether the vendor served and charged them.
+    ``costs`` are exact nano-units by currency. They lack the costs of ``unpriced`` attempts, which nobody knows. Tokens
+    of ``estimated`` attempts were counted by us, not by the vendor; of ``indeterminate`` ones nobody knows whether the
+    vendor served and charged them.
     """
 
     keys: tuple[str, ...] = ()
@@ -66,11 +66,6 @@ class Line:
     unpriced: int = 0
     estimated: int = 0
     indeterminate: int = 0
-
-    @property
-    def priced(self) -> int:
-        """Attempts whose cost is known."""
-        return self.attempts - self.unpriced
 
     def plus(self, other: Line) -> Line:
         """The sums of both; the names are those of this line."""
