@@ -217,6 +217,24 @@ async def test_a_router_serves_what_its_calls_did(tmp_path: Path) -> None:
     assert 'mlo_attempts_total{model="mock",operation="chat",outcome="ok",project="",provider="a"} 1.0' in text
 
 
+async def test_a_reload_that_wants_the_same_port_changes_nothing(tmp_path: Path) -> None:
+    async with opened() as observer:
+        port = port_of(observer)
+    path = tmp_path / "mlo.toml"
+    text = f'[providers.a]\nuse = "mock"\n[observers.metrics]\nuse = "prometheus"\nport = {port}\n'
+    path.write_text(text)
+    async with Router.from_file(path) as router:
+        before = await router.observer("metrics")
+        await router.reload()
+        assert await router.observer("metrics") is before
+        path.write_text(text + "labels = 5\n")
+        with pytest.raises(ConfigError, match=r"observers\.metrics\.port: port \d+ on 127\.0\.0\.1 is taken"):
+            await router.reload()
+        await router.route("привет")
+        assert isinstance(before, PrometheusObserver)
+        assert "mlo_attempts_total{" in (await get(before)).text
+
+
 def test_doctor_warns_of_metrics_for_everybody() -> None:
     configs = (
         PrometheusConfig(),

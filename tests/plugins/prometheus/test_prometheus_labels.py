@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import os
 import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlo.records import AttemptFinished, AttemptStarted, CallFinished, CallStarted
+from mlo.errors import ModelNotFound
+from mlo.records import AttemptFailed, AttemptFinished, AttemptStarted, BreakerChanged, CallFinished, CallStarted
 from mlo.responses import Usage
 from mlo_prometheus.catalogue import CLOSED
 from mlo_prometheus.labels import OTHER, Vocabulary
@@ -14,6 +16,7 @@ from mlo_prometheus.metrics import Metrics
 from mlo_prometheus.observer import PrometheusObserver
 from tests.plugins.prometheus.scrapes import observer, series, total, value
 
+DISTINCT = int(os.environ.get("MLO_TEST_DISTINCT_VALUES", "4000"))
 ANY = st.text(st.characters(), max_size=200)
 
 
@@ -80,7 +83,7 @@ def test_folding_is_counted_by_label() -> None:
 
 
 def test_a_million_values_do_not_grow_memory() -> None:
-    """A tenth of them here: what matters is that nothing is kept once the bounds are reached."""
+    """Some thousands of them, or as many as the environment says: nothing is kept once the bounds are reached."""
     metrics = observer(labels=5, series=20)
     for number in range(1_000):
         one_call(metrics, number, model=f"m-{number}", project=f"p-{number}")
@@ -88,14 +91,33 @@ def test_a_million_values_do_not_grow_memory() -> None:
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        for number in range(1_000, 4_000):
+        for number in range(1_000, DISTINCT):
             one_call(metrics, number, model=f"m-{number}", project=f"p-{number}")
         grown = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
     assert grown < 10_000
     assert abs(len(metrics.exposition()[1]) - len(page)) < 500
-    assert total(metrics, "mlo_attempts_total") == 4_000
+    assert total(metrics, "mlo_attempts_total") == DISTINCT
+
+
+def test_models_that_do_not_exist_take_no_place() -> None:
+    metrics = observer(labels=3)
+    for number in range(5):
+        name = f"invented-{number}"
+        metrics.on(CallStarted(call_id=name, route="r", operation="chat"))
+        metrics.on(AttemptStarted(call_id=name, attempt=1, target=f"a:{name}", provider="a", model=name))
+        metrics.on(AttemptFailed(call_id=name, attempt=1, target=f"a:{name}", elapsed=0.1, error=ModelNotFound("?")))
+        metrics.on(CallFinished(call_id=name, route="r", status="error", elapsed=0.1, attempts=1))
+    one_call(metrics, 1, model="real")
+    assert {dict(key)["model"] for key in series(metrics, "mlo_attempts_total")} == {OTHER, "real"}
+
+
+def test_breakers_of_targets_that_are_not_told_apart_are_not_shown() -> None:
+    metrics = observer(labels=2)
+    for target in ("a", "b", "c", "d"):
+        metrics.on(BreakerChanged(target=target, state="open"))
+    assert series(metrics, "mlo_breaker_state") == {(("target", "a"),): 2, (("target", "b"),): 2}
 
 
 @pytest.mark.parametrize("label", ["__name__", "0x", "a-b", ""])

@@ -30,6 +30,10 @@ class Vocabulary:
         known = self._known.get(value)
         return known if known is not None else self._learn(value)
 
+    def known(self, value: str) -> str:
+        """The same without learning a new one: for names that nothing vouches for."""
+        return self._known.get(value, OTHER)
+
     def _learn(self, value: str) -> str:
         with self._lock:
             if value in self._known or value == OTHER:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from mlo.errors import CallRefused
+from mlo.errors import CallRefused, ModelNotFound
 from mlo.models import Money
 from mlo.records import (
     AttemptFailed,
@@ -24,6 +24,7 @@ from mlo.responses import Usage
 from .bundles import AttemptSeries, Bundles
 from .calls import OpenAttempt, OpenCall, Pieces
 from .config import PrometheusConfig
+from .labels import OTHER
 from .metrics import Metrics
 from .series import Gauge, Histogram
 
@@ -50,6 +51,8 @@ class PrometheusObserver(Metrics):
         self._durations: dict[tuple[str, str, str], Histogram] = {}
         self._limit = config.series
         self._project = self.vocabulary("project").of
+        self._target = self.vocabulary("target").of
+        self._vouched = self.vocabulary("model").known
         self._inflights = self.gauge("mlo_inflight")
         self._breakers = self.gauge("mlo_breaker_state")
         self._calls = self.histogram("mlo_call_duration_seconds")
@@ -111,7 +114,8 @@ class PrometheusObserver(Metrics):
 
     def _met(self, target: str, provider: str) -> Gauge:
         """A target is seen for the first time, or there are too many to remember."""
-        self._breakers.labels(target)
+        if self._target(target) != OTHER:
+            self._breakers.labels(target)
         gauge = self._inflights.labels(provider)
         if len(self._inflight) < self._limit:
             self._inflight[target] = gauge
@@ -145,6 +149,8 @@ class PrometheusObserver(Metrics):
         if attempt.inflight is None:
             return
         attempt.inflight.add(-1)
+        if attempt.model is not None and isinstance(record.error, ModelNotFound):
+            attempt.model = self._vouched(attempt.model)  # names that callers make up take no real one's place
         series = self._series_of(call, attempt, None)
         series.ended(error or "cancelled").add()
         if not record.reached:
@@ -176,7 +182,8 @@ class PrometheusObserver(Metrics):
         call.pieces.take(monotonic())
 
     def _breaker_changed(self, record: BreakerChanged) -> None:
-        self._breakers.labels(record.target).set(_BREAKER[record.state])
+        if self._target(record.target) != OTHER:  # several breakers have no common state
+            self._breakers.labels(record.target).set(_BREAKER[record.state])
 
     def _config_reloaded(self, record: ConfigReloaded) -> None:
         gone = {*record.removed, *record.changed}
