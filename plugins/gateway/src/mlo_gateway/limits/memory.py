@@ -26,6 +26,10 @@ def monotonic() -> int:
     return time.monotonic_ns() // 1000
 
 
+def _nobody(_rule: Rule) -> None:
+    pass
+
+
 @define
 class _Count:
     """What is kept of one rule: a level, or how many are under way. ``pinned`` counts the tickets that refer to it."""
@@ -76,10 +80,11 @@ class LocalTicket:
 
 @define(eq=False)
 class LocalLimiter:
-    """The limiter of a gateway of one process."""
+    """The limiter of a gateway of one process. ``told`` hears of each rule that turns a request away."""
 
     _config: LimitsConfig = field(factory=LimitsConfig)
     _clock: Microseconds = monotonic
+    _told: Callable[[Rule], None] = _nobody
     _counts: dict[str, tuple[Rate | None, _Count]] = field(factory=dict, init=False, repr=False)
     _known: dict[str, _Checks] = field(factory=dict, init=False, repr=False)
     _sweep_at: int = field(default=_FEW, init=False)
@@ -107,7 +112,7 @@ class LocalLimiter:
             checks = self._checks(principal, now)
         for rule, count in checks.held:
             if count.pinned >= rule.limit:
-                raise refused(Refusal(rule, None))
+                raise self._refused(Refusal(rule, None))
         levels: list[int] = []
         for rule, rate, count in checks.rated:
             level = level_at(count.state, rate, now)
@@ -116,7 +121,7 @@ class LocalLimiter:
             cost = tokens if rule.kind == "tokens" else 1
             wait = wait_for(level, rate, cost)
             if wait:
-                raise refused(Refusal(rule, wait))
+                raise self._refused(Refusal(rule, wait))
             levels.append(taken(level, rate, cost))
         for (_, _, count), level in zip(checks.rated, levels, strict=True):
             count.state = Level(level, now)
@@ -134,6 +139,10 @@ class LocalLimiter:
             count.pinned -= 1
             if used is not None and rule.kind == "tokens":
                 count.state = Level(corrected(level_at(count.state, rate, now), rate, reserved, used), now)
+
+    def _refused(self, refusal: Refusal) -> GatewayError:
+        self._told(refusal.rule)
+        return refused(refusal)
 
     def _checks(self, principal: Principal, now: int) -> _Checks:
         rules = rules_for(principal, self._config)

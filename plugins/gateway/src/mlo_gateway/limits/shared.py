@@ -91,12 +91,12 @@ class SharedLimiter:
     """The limiter of a gateway of several replicas. While Redis is away each counts alone, or refuses, as configured.
 
     Every request under way holds a *lease* in Redis, which this object renews; those of a replica that was killed
-    lapse.
+    lapse. ``told`` hears of each rule that turns a request away.
     """
 
-    def __init__(self, config: LimitsConfig, link: Link) -> None:
-        self._config, self._link = config, link
-        self._local = LocalLimiter(config)
+    def __init__(self, config: LimitsConfig, link: Link, told: Callable[[Rule], None] = lambda _rule: None) -> None:
+        self._config, self._link, self._told = config, link, told
+        self._local = LocalLimiter(config, told=told)
         self._plans: dict[str, _Plan] = {}
         self._leases: dict[str, _Plan] = {}
         self._owner, self._numbers = secrets.token_hex(8), count(1)
@@ -153,7 +153,9 @@ class SharedLimiter:
             return self._counted_alone(principal, plan, lease, tokens)
         verdict, *numbers = answer.split(" ")
         if verdict == "0":
-            raise refused(_refusal(plan, *map(int, numbers)))
+            refusal = _refusal(plan, *map(int, numbers))
+            self._told(refusal.rule)
+            raise refused(refusal)
         self._leases[lease] = plan
         return SharedTicket(self, plan, lease, tokens, tuple(map(int, numbers)))
 
@@ -194,7 +196,11 @@ def _refusal(plan: _Plan, index: int, wait: int) -> Refusal:
 
 @asynccontextmanager
 async def open_shared(
-    config: LimitsConfig, *, path: str = "gateway.limits", clock: Callable[[], int] | None = None
+    config: LimitsConfig,
+    *,
+    told: Callable[[Rule], None] = lambda _rule: None,
+    path: str = "gateway.limits",
+    clock: Callable[[], int] | None = None,
 ) -> AsyncIterator[SharedLimiter]:
     """A limiter on the server that ``config.redis`` names. ``clock`` replaces the server's, in microseconds.
 
@@ -206,6 +212,6 @@ async def open_shared(
         raise ValueError("LimitsConfig without `redis`: use LocalLimiter")
     root = f"{{{config.prefix}}}:limits"
     async with open_link(config.redis, root, patience=config.redis_timeout, path=f"{path}.redis", clock=clock) as link:
-        limiter = SharedLimiter(config, link)
+        limiter = SharedLimiter(config, link, told)
         async with beside(limiter.keep):
             yield limiter

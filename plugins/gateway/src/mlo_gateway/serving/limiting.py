@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from attrs import frozen
 
 from mlo_gateway.limits.config import LimitsConfig
 from mlo_gateway.limits.memory import LocalLimiter
+from mlo_gateway.limits.rules import Rule
 from mlo_gateway.limits.signals import LocalSignals, Signals
 
 if TYPE_CHECKING:
@@ -34,19 +35,21 @@ class Limiting:
 
 
 @asynccontextmanager
-async def open_limiting(config: LimitsConfig) -> AsyncIterator[Limiting]:
-    """In process, or over Redis where the configuration names a server.
+async def open_limiting(
+    config: LimitsConfig, told: Callable[[Rule], None] = lambda _rule: None
+) -> AsyncIterator[Limiting]:
+    """In process, or over Redis where the configuration names a server. ``told`` hears of each rule that refuses.
 
     Raises:
         ConfigError: when its URL is none.
     """
     if config.redis is None:
-        yield Limiting(LocalLimiter(config), LocalSignals())
+        yield Limiting(LocalLimiter(config, told=told), LocalSignals())
         return
     from mlo_gateway.limits.broadcast import open_signals  # noqa: PLC0415 - the client is slow to load
     from mlo_gateway.limits.shared import open_shared  # noqa: PLC0415
 
     async with AsyncExitStack() as stack:
-        limiter = await stack.enter_async_context(open_shared(config))
+        limiter = await stack.enter_async_context(open_shared(config, told=told))
         signals = await stack.enter_async_context(open_signals(config.redis, config.prefix))
         yield Limiting(limiter, signals)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import anyio
 from anyio.abc import TaskGroup
@@ -15,7 +15,6 @@ from mlo.api import Observer
 from mlo.errors import MloError
 from mlo.settings import Settings
 from mlo_gateway.accounts.first_key import first_key
-from mlo_gateway.accounts.keyring import Budgets
 from mlo_gateway.accounts.opening import OpenAccounts, open_accounts
 from mlo_gateway.anonymous import Anonymous
 from mlo_gateway.app.application import GatewayApp, create_app
@@ -25,14 +24,17 @@ from mlo_gateway.control.seams import Control, Reloaded
 from mlo_gateway.limits.admission import Admission
 from mlo_gateway.limits.background import beside
 
+from .budgets import LedgerBudgets
 from .connections import Bounds
-from .health import Checks, Exposition, Health, Verdict
+from .health import Checks, Exposition, Health
+from .hints import Hints
 from .limiting import Limiting, open_limiting
+from .measuring import LedgerSource, MetricSink, Refusals, measure
 from .observing import LEDGER, METRICS, named
 from .places import data_folder, database_url
 from .plan import Overrides, Plan
 
-__all__ = ["Parts", "Reload", "gateway_of", "open_parts"]
+__all__ = ["Parts", "Reload", "gateway_of", "observer_of", "open_parts"]
 
 Reload: TypeAlias = Callable[[], Awaitable[Reloaded]]
 
@@ -57,6 +59,7 @@ class Parts:
     admission: Admission
     checks: Checks
     bounds: Bounds
+    refusals: Refusals
     app: Health
 
     reload: Reload | None = None
@@ -66,6 +69,13 @@ class Parts:
     def authenticator(self) -> Authenticator:
         """Who tells who calls."""
         return _authenticator(self.accounts)
+
+    def measure(self) -> None:
+        """Show the gateway's own metrics in the observer that is open now."""
+        gateway = self.data_plane.gateway
+        if gateway.metrics is not None:
+            sink, ledger = cast("MetricSink", gateway.metrics), cast("LedgerSource | None", gateway.ledger)
+            measure(sink, self.admission, self.refusals, ledger)
 
     async def reload_router(self, settings: Settings) -> None:
         """Have further calls use ``settings``. What only former calls use is closed when they have ended.
@@ -102,12 +112,13 @@ async def gateway_of(router: Router, plan: Plan, accounts: OpenAccounts | None, 
         authenticator=_authenticator(accounts),
         limiter=limiting.limiter,
         config=plan.config,
-        ledger=await _observer(router, LEDGER),
-        metrics=await _observer(router, METRICS),
+        ledger=await observer_of(router, LEDGER),
+        metrics=await observer_of(router, METRICS),
     )
 
 
-async def _observer(router: Router, plugin: str) -> Observer | None:
+async def observer_of(router: Router, plugin: str) -> Observer | None:
+    """The open observer of that plugin."""
     name = named(router.settings, plugin)
     return None if name is None else await router.observer(name)
 
@@ -122,11 +133,13 @@ async def open_parts(plan: Plan, overrides: Overrides) -> AsyncIterator[Parts]:
     async with AsyncExitStack() as stack:
         # what it holds says who asked for what: nobody else's business
         await anyio.Path(data_folder(plan.settings, plan.config)).mkdir(mode=0o700, parents=True, exist_ok=True)
-        router = await stack.enter_async_context(Router(plan.settings))
-        limiting = await stack.enter_async_context(open_limiting(plan.config.limits))
-        accounts = await _accounts(stack, plan, router, limiting)
-        made = None if accounts is None else await first_key(accounts.accounts)
+        hints, refusals = Hints(), Refusals()
+        router = await stack.enter_async_context(Router(plan.settings, plugins=[hints]))
+        limiting = await stack.enter_async_context(open_limiting(plan.config.limits, refusals))
+        stack.callback(hints.join(router, limiting.signals))
         tasks = await stack.enter_async_context(beside())
+        accounts = await _accounts(stack, plan, router, limiting, tasks)
+        made = None if accounts is None else await first_key(accounts.accounts)
         gateway = await gateway_of(router, plan, accounts, limiting)
 
         async def reload() -> Reloaded:
@@ -154,10 +167,11 @@ async def open_parts(plan: Plan, overrides: Overrides) -> AsyncIterator[Parts]:
             admission=admission,
             checks=checks,
             bounds=bounds,
+            refusals=refusals,
             app=Health(admission, checks, metrics),
             tasks=tasks,
         )
-        _add_checks(parts)
+        parts.measure()
         yield parts
 
 
@@ -173,29 +187,12 @@ def _control(accounts: OpenAccounts, router: Router, plan: Plan, reload: Reload)
     )
 
 
-async def _accounts(stack: AsyncExitStack, plan: Plan, router: Router, limiting: Limiting) -> OpenAccounts | None:
+async def _accounts(
+    stack: AsyncExitStack, plan: Plan, router: Router, limiting: Limiting, tasks: TaskGroup
+) -> OpenAccounts | None:
     if plan.config.auth == "off":
         return None
     url = database_url(plan.settings, plan.config)
-    budgets = cast("Budgets | None", await _observer(router, LEDGER))
+    ledger = await observer_of(router, LEDGER)
+    budgets = None if ledger is None else LedgerBudgets(cast("Any", ledger), tasks)
     return await stack.enter_async_context(open_accounts(url, plan.config, budgets=budgets, signals=limiting.signals))
-
-
-def _add_checks(parts: Parts) -> None:
-    async def router() -> Verdict:
-        return Verdict(ok=parts.router.is_open, state="open" if parts.router.is_open else "closed")
-
-    async def limits() -> Verdict:
-        # replicas that count alone still serve
-        return Verdict(ok=True, state=parts.limiting.state)
-
-    parts.checks.add("router", router)
-    parts.checks.add("limits", limits)
-    if (opened := parts.accounts) is not None:
-
-        async def accounts() -> Verdict:
-            # keys in memory go on opening while the database is away
-            away = opened.ring.state.away_since is not None
-            return Verdict(ok=True, state="database away: keys in memory go on working" if away else "reachable")
-
-        parts.checks.add("accounts", accounts)

@@ -11,11 +11,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from mlo.secret import Secret
-from mlo.settings import ComponentSettings, SectionSettings, Settings, section
+from mlo.settings import SectionSettings, Settings, section
 from mlo_gateway.config import GatewayConfig
 from mlo_ledger.config import LedgerConfig
 
-__all__ = ["DATABASE", "data_folder", "database_url"]
+__all__ = ["DATABASE", "data_folder", "database_url", "ledger_config"]
 
 DATABASE = "mlo.db"
 """The SQLite file of accounts and ledger in the data folder, where no other database is configured."""
@@ -49,20 +49,26 @@ def database_url(settings: Settings, config: GatewayConfig, environ: Mapping[str
     """
     if config.database is not None:
         return config.database
-    ledger = next((observer for observer in settings.observers.values() if observer.use == "ledger"), None)
+    ledger = ledger_config(settings, environ)
     if ledger is None:
         return Secret(f"sqlite:///{data_folder(settings, config, environ) / DATABASE}")
-    return _ledgers(settings, ledger, environ)
-
-
-def _ledgers(settings: Settings, ledger: ComponentSettings, environ: Mapping[str, str] | None) -> Secret:
-    """The database of a ledger that is configured."""
-    found = SectionSettings(options=ledger.options, path=ledger.path)
-    options = section(attrs.evolve(settings, sections={"ledger": found}), "ledger", LedgerConfig, environ=environ)
-    if options.password is None:
-        return Secret(options.url)
+    if ledger.password is None:
+        return Secret(ledger.url)
     try:
-        url = make_url(options.url)
+        url = make_url(ledger.url)
     except ArgumentError:
-        return Secret(options.url)  # who opens it tells what is wrong
-    return Secret(url.set(password=options.password.reveal()).render_as_string(hide_password=False))
+        return Secret(ledger.url)  # who opens it tells what is wrong
+    return Secret(url.set(password=ledger.password.reveal()).render_as_string(hide_password=False))
+
+
+def ledger_config(settings: Settings, environ: Mapping[str, str] | None = None) -> LedgerConfig | None:
+    """The options of the first observer ``ledger``, if there is one.
+
+    Raises:
+        ConfigError: when they are wrong.
+    """
+    ledger = next((observer for observer in settings.observers.values() if observer.use == "ledger"), None)
+    if ledger is None:
+        return None
+    found = SectionSettings(options=ledger.options, path=ledger.path)
+    return section(attrs.evolve(settings, sections={"ledger": found}), "ledger", LedgerConfig, environ=environ)

@@ -14,6 +14,7 @@ from mlo_gateway.config import GatewayConfig
 
 from .certificates import check_certificate
 from .config import ServeConfig
+from .hints import with_hints
 from .observing import with_demo, with_observers
 from .places import data_folder, database_url
 
@@ -59,7 +60,7 @@ def read_plan(overrides: Overrides) -> Plan:
         raise ConfigError("gateway.auth", reason, hint=hint, source=found.source)
     config = attrs.evolve(config, serve=_with_paths(found, config.serve))
     check_certificate(config.serve)
-    settings = with_observers(with_demo(found), _ledger_options(found, config))
+    settings = with_hints(with_observers(with_demo(found), _ledger_options(found, config)))
     return Plan(settings=settings, config=config, demo=not found.providers)
 
 

@@ -66,6 +66,7 @@ class Reloader:
             await parts.accounts.use(config)
         parts.limiting.limiter.reconfigure(config.limits)
         parts.data_plane.use(await gateway_of(parts.router, plan, parts.accounts, parts.limiting))
+        parts.measure()
         parts.admission.use(config.admission)
         parts.bounds.config = _merged(parts.bounds.config, config.serve)
 

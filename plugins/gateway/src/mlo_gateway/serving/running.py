@@ -18,6 +18,7 @@ from mlo_gateway.limits.background import beside
 
 from .announcing import announce
 from .certificates import load_certificate
+from .checking import add_checks
 from .notices import notify
 from .parts import open_parts
 from .plan import Overrides, Plan, read_plan
@@ -60,6 +61,7 @@ def serve_here(overrides: Overrides, hooks: Hooks = Hooks()) -> int:
 
 async def _serve(plan: Plan, overrides: Overrides, hooks: Hooks, listener: socket.socket) -> None:
     async with open_parts(plan, overrides) as parts:
+        add_checks(parts)
         reloader = Reloader(parts)
         parts.reload = reloader.reload
 
