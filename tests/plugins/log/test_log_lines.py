@@ -130,7 +130,7 @@ async def test_an_answer_that_is_captured_is_told(tmp_path: Path) -> None:
 async def test_records_may_be_named_whatever_their_level(tmp_path: Path) -> None:
     lines = await logged(tmp_path, *SAMPLE_RECORDS, records=["event_seen", "breaker_changed"], level="error")
     assert {line["event"] for line in lines} == {"event_seen", "breaker_changed"}
-    assert len(lines) == 5
+    assert len(lines) == sum(isinstance(record, EventSeen | BreakerChanged) for record in SAMPLE_RECORDS)
 
 
 async def test_fields_may_be_chosen_and_added(tmp_path: Path) -> None:

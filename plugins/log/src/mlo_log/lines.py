@@ -9,16 +9,16 @@ from typing import Any, get_args
 import attrs
 
 from mlo import records
-from mlo.errors import ProviderError
+from mlo.errors import AttemptsExhausted, ProtocolViolated, ProviderError
 from mlo.events import ReasoningDelta, TextDelta
 from mlo.messages import Message
-from mlo.models import Money
+from mlo.models import Money, Price, Residency
 from mlo.requests import ChatRequest, EmbeddingRequest
 from mlo.responses import ChatResponse, Usage
 
 from .config import Level, LogConfig
 
-__all__ = ["KINDS", "described", "is_due", "level_of", "wanted"]
+__all__ = ["KINDS", "described", "is_due", "level_of", "peeked", "wanted"]
 
 
 def _snake(name: str) -> str:
@@ -35,7 +35,18 @@ _HIGHEST: Mapping[str, Level] = {
 }
 
 
-_RENAMED = {"event": "content"}  # in a line, `event` is the name of the record
+# in a line, `event` is the name of the record, and `request_id` what the caller calls the request
+_RENAMED = {"event": "content", "request_id": "vendor_request_id"}
+_COUNTS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "tool_tokens", "total_tokens")
+# values that go without saying
+_USUAL: Mapping[str, object] = {
+    "reached": True,
+    "queued": 0.0,
+    "characters": 0,
+    "depth": 0,
+    "plugin": "",
+    "provider": "",
+}
 
 
 def level_of(record: records.Record) -> Level:
@@ -63,6 +74,14 @@ def wanted(config: LogConfig) -> frozenset[type[records.Record]]:
     )
 
 
+def peeked(config: LogConfig) -> frozenset[type[records.Record]]:
+    """Further ones that no line is made of, but that tell about others: ids, and what went wrong."""
+    ids: frozenset[type[records.Record]] = frozenset(
+        {records.CallStarted, records.AttemptFinished, records.CallFinished}
+    )
+    return ids | {records.AttemptFailed} if config.sample < 1 else ids
+
+
 def is_due(record: records.Record, config: LogConfig) -> bool:
     """Whether this very record is to be written."""
     return config.records is not None or _ORDER.index(level_of(record)) >= _ORDER.index(config.level)
@@ -73,12 +92,19 @@ def described(record: records.Record) -> dict[str, Any]:
     said: dict[str, Any] = {}
     for attribute in attrs.fields(type(record)):
         value = getattr(record, attribute.name)
-        if value is None or value is False or value == {}:
+        name = attribute.name
+        if value is None or value == {} or (name in _USUAL and value == _USUAL[name]):
+            continue
+        if value is False and name != "reached":
             continue
         if isinstance(value, Usage):
             said |= _usage(value)
+        elif isinstance(value, Residency):
+            said |= _residency(value)
+        elif isinstance(value, Price):
+            said[name] = {key: item for key, item in attrs.asdict(value).items() if item is not None}
         else:
-            said[_RENAMED.get(attribute.name, attribute.name)] = _plain(value)
+            said[_RENAMED.get(name, name)] = _plain(value)
     return said
 
 
@@ -115,14 +141,16 @@ def _message(message: Message) -> dict[str, Any]:
 
 def _usage(usage: Usage) -> dict[str, Any]:
     """The counts that are known; a field that is missing is unknown, not zero."""
-    said = {
-        name: getattr(usage, name)
-        for name in ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "total_tokens")
-        if getattr(usage, name) is not None
-    }
+    said = {name: getattr(usage, name) for name in _COUNTS if getattr(usage, name) is not None}
     if said and usage.source != "vendor":
         said["usage_source"] = usage.source
     return said | (_money(usage.cost) if usage.cost is not None else {})
+
+
+def _residency(residency: Residency) -> dict[str, Any]:
+    """What is known of where prompts go."""
+    known = {name: value for name, value in attrs.asdict(residency).items() if value is not None}
+    return {"residency": known} if known else {}
 
 
 def _money(cost: Money) -> dict[str, Any]:
@@ -140,8 +168,22 @@ def _error(error: BaseException) -> dict[str, Any]:
 
 
 def _text(error: BaseException) -> str:
-    """The message; some errors cannot even be shown, and the log is the last place to fail because of that."""
+    """The message; some errors cannot even be shown, and the log is the last place to fail because of that.
+
+    A piece of an answer that an error quotes is content, and left out.
+    """
     try:
-        return str(error)
+        text = str(error)
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
         return "(its message cannot be shown)"
+    for sample in _samples(error):
+        text = text.replace(f": {sample!r}", "")
+    return text
+
+
+def _samples(error: BaseException) -> list[str]:
+    if isinstance(error, ProtocolViolated):
+        return [error.sample] if error.sample else []
+    if isinstance(error, AttemptsExhausted):
+        return [sample for outcome in error.outcomes if outcome.error for sample in _samples(outcome.error)]
+    return []

@@ -59,7 +59,7 @@ class Destination:
 class Writer:
     """Takes work without waiting and does it in order, in one thread.
 
-    Each item is a function that gives a line, or ``None`` for no line: making the text is left to the thread, too.
+    Each item is a function that gives lines, or none: making the text is left to the thread, too.
     Beyond ``limit`` waiting items further ones are dropped; ``dropped`` makes the line that says how many.
     """
 
@@ -68,11 +68,11 @@ class Writer:
         self._limit = limit
         self._dropped_line = dropped
         self._dropped = 0
-        self._queue: SimpleQueue[Callable[[], str | None] | None] = SimpleQueue()
+        self._queue: SimpleQueue[Callable[[], Iterable[str]] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="mlo-log", daemon=True)
         self._thread.start()
 
-    def put(self, item: Callable[[], str | None]) -> None:
+    def put(self, item: Callable[[], Iterable[str]]) -> None:
         """Take one item; never waits."""
         if self._queue.qsize() >= self._limit:
             self._dropped += 1
@@ -95,20 +95,19 @@ class Writer:
             while going:
                 items = self._next()
                 going = items[-1] is not None
-                self._write([item() for item in items if item is not None])
+                self._write([line for item in items if item is not None for line in item()])
         finally:
             self._destination.close()
 
-    def _next(self) -> list[Callable[[], str | None] | None]:
+    def _next(self) -> list[Callable[[], Iterable[str]] | None]:
         """What waits, but at least one item; the one that ends it all comes last."""
         items = [self._queue.get()]
         while items[-1] is not None and len(items) < _BATCH and not self._queue.empty():
             items.append(self._queue.get())
         return items
 
-    def _write(self, lines: list[str | None]) -> None:
+    def _write(self, texts: list[str]) -> None:
         dropped, self._dropped = self._dropped, 0
-        texts = [line for line in lines if line is not None]
         if dropped:
             texts.append(self._dropped_line(dropped))
         try:
