@@ -75,6 +75,28 @@ class NotAGenerator:
         return [Step((target,)) for target in targets]  # type: ignore[return-value]
 
 
+class WrongChance:
+    def route(self, request: Request, targets: Sequence[Target], /) -> Route:
+        for target in targets:
+            yield Step((target,), probability=0.0)
+
+
+class TestWrongChance(StrategyContract):
+    published = False
+    spec = strategy_spec(WrongChance)
+
+
+class ScoresStrangers:
+    def route(self, request: Request, targets: Sequence[Target], /) -> Route:
+        for target in targets:
+            yield Step((target,), scores={"stranger": 1.0})
+
+
+class TestScoresStrangers(StrategyContract):
+    published = False
+    spec = strategy_spec(ScoresStrangers)
+
+
 class TestNotAGenerator(StrategyContract):
     published = False
     spec = strategy_spec(NotAGenerator)

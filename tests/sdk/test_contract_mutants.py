@@ -38,6 +38,8 @@ PROVIDERS = {
     "LooseConfig": ("the_table_fits_the_configuration", "keys"),
 }
 OTHERS = {
+    "WrongChance": ("it_ends_when_all_fail", "more than 0, at most 1"),
+    "ScoresStrangers": ("it_ends_when_all_fail", "not among the targets given"),
     "NotAGenerator": ("it_ends_when_all_fail", "must be a generator of steps, and returned list"),
     "NeverEnds": ("it_ends_when_all_fail", "still no end"),
     "RemembersTargets": ("targets_may_come_and_go", "not among the targets given"),
@@ -59,15 +61,29 @@ OTHERS = {
     "LosesTheEnd": ("what_was_taken_is_out_after_closing", "nothing is out after closing"),
     "PassesSecretsOn": ("no_secret_gets_out", "a key from a record got out"),
 }
-MUTANTS = {**PROVIDERS, **OTHERS}
+RELAYS = {
+    "NoRelay": ("it_takes_its_wire_and_no_other", "is no relay"),
+    "TakesAnyWire": ("it_takes_its_wire_and_no_other", "takes a wire that does not exist"),
+    "ChangesDocument": ("a_request_stays_as_it_was", "changed the document"),
+    "TellsNoCounts": ("an_answer_goes_through", "tells no token counts"),
+    "GivesNoJson": ("an_answer_goes_through", "not JSON"),
+    "FailsAfterTheEnd": ("a_stream_goes_through", "over"),
+    "KeepsTheConnection": ("leaving_a_stream_early_closes_it", "still holds 1 connection"),
+    "ScopeBetweenCalls": ("a_stream_goes_through", "a cancel scope of the source is open"),
+    "ScopeOverTasks": ("a_stream_may_wander_between_tasks", "open between two calls of a source"),
+    "UntypedFailure": ("failures_are_typed", "ConnectionError"),
+    "SwallowsCancellationOfRelay": ("cancellation_is_let_through", "went on as if nothing had happened"),
+}
+MUTANTS = {**PROVIDERS, **OTHERS, **RELAYS}
 
 
 def chosen() -> list[str]:
     """What to run: of each mutant the check that is to catch it, of the honest ones everything."""
-    providers, others = HERE / "mutants_providers.py", HERE / "mutants_others.py"
+    providers, others, relays = (HERE / f"mutants_{name}.py" for name in ("providers", "others", "relays"))
     caught = [f"{providers}::Test{name}::test_{check}" for name, (check, _) in PROVIDERS.items()]
     caught += [f"{others}::Test{name}::test_{check}" for name, (check, _) in OTHERS.items()]
-    honest = [f"{providers}::TestHonest", f"{others}::TestHonestStrategy"]
+    caught += [f"{relays}::Test{name}::test_{check}" for name, (check, _) in RELAYS.items()]
+    honest = [f"{providers}::TestHonest", f"{others}::TestHonestStrategy", f"{relays}::TestHonestRelay"]
     honest += [f"{others}::TestHonestAsyncStrategy", f"{others}::TestHonestObserver"]
     return [*honest, *caught]
 
@@ -102,7 +118,8 @@ def test_the_contract_catches(name: str, report: dict[str, list[str]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("Honest", 36), ("HonestStrategy", 20), ("HonestAsyncStrategy", 18), ("HonestObserver", 14)]
+    ("name", "least"),
+    [("Honest", 36), ("HonestStrategy", 20), ("HonestAsyncStrategy", 18), ("HonestObserver", 14), ("HonestRelay", 14)],
 )
 def test_the_contract_lets_pass(name: str, least: int, report: dict[str, list[str]]) -> None:
     assert len(report[name]) >= least

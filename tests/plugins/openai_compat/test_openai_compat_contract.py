@@ -18,7 +18,7 @@ from mlo_emulators.server import RunningServer, running
 from mlo_openai_compat.plugin import mlo_providers
 from mlo_sdk import SseParser
 from mlo_sdk.openai_compat import ChunkReader, Dialect
-from mlo_sdk.testing import Failure, ProviderContract
+from mlo_sdk.testing import Failure, ProviderContract, RelayContract
 
 (SPEC,) = mlo_providers()
 _CHAT = frozenset({Capability.CHAT, Capability.STREAM, Capability.JSON_OBJECT, Capability.JSON_SCHEMA})
@@ -96,6 +96,32 @@ class TestOnSlowOllama(ProviderContract):
     @pytest.fixture
     def table(self, slow: RunningServer) -> Mapping[str, Any]:
         return {"base_url": f"{slow.url}/v1", "model": "tiny", "embedding_model": "tiny-embed"}
+
+
+class TestRelayOnSlowOllama(RelayContract):
+    spec = SPEC
+
+    @pytest.fixture
+    def table(self, slow: RunningServer) -> Mapping[str, Any]:
+        return {"base_url": f"{slow.url}/v1", "model": "tiny"}
+
+    @pytest.fixture
+    def failures(self) -> Iterator[Mapping[str, Failure]]:
+        with running(create_app(Options(status=500))) as broken, running(create_app(Options(api_key="k"))) as locked:
+            yield {
+                "no such model": Failure(error=ModelNotFound, table={"model": "nope"}),
+                "crashed": Failure(error=ServerFault, table={"base_url": f"{broken.url}/v1"}),
+                "key": Failure(error=AuthFailed, table={"base_url": f"{locked.url}/v1"}),
+                "down": Failure(error=TransportFailed, table={"base_url": "http://127.0.0.1:9/v1"}),
+            }
+
+
+class TestRelayOnSlowOllamaByHttpx(RelayContract):
+    spec = SPEC
+
+    @pytest.fixture
+    def table(self, slow: RunningServer) -> Mapping[str, Any]:
+        return {"base_url": f"{slow.url}/v1", "model": "tiny", "http": {"transport": "httpx"}}
 
 
 class TestOnSlowOllamaByAiohttp(TestOnSlowOllama):

@@ -11,6 +11,7 @@ from .demands import ContractBroken
 from .observer import ObserverContract
 from .provider import ProviderContract
 from .record_samples import SAMPLE_RECORDS
+from .relays import RelayContract
 from .routes import FakeStats, failed, run_route, succeeded, target
 from .specs import offered
 from .strategy import StrategyContract
@@ -29,6 +30,7 @@ __all__ = [
     "LoneEnvironment",
     "ObserverContract",
     "ProviderContract",
+    "RelayContract",
     "StrategyContract",
     "build",
     "context",

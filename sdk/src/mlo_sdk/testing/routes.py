@@ -111,5 +111,10 @@ def check_step(step: object, targets: Sequence[Target]) -> None:
     demand(not strange, f"proposed {strange}, which are not among the targets given: never make or keep targets")
     names = [place.name for place in step.targets]
     demand(len(set(names)) == len(names), f"a step proposes a target twice: {names}")
+    chance = step.probability
+    demand(chance is None or 0 < chance <= 1, f"Step.probability is {chance!r}: more than 0, at most 1, or None")
+    unknown = step.scores.keys() - {place.name for place in targets}
+    demand(not unknown, f"Step.scores names {sorted(unknown)}, which are not among the targets given")
+    demand(all(map(math.isfinite, step.scores.values())), "Step.scores must be finite numbers")
     for what, pause in (("stagger", step.stagger), ("wait", step.wait)):
         demand(math.isfinite(pause) and pause >= 0, f"Step.{what} is {pause!r}: seconds, 0 or more")
