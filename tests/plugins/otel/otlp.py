@@ -134,6 +134,7 @@ async def routing(
     capture: bool = False,
     observers: Mapping[str, Mapping[str, Any]] | None = None,
     endpoint_from_env: bool = False,
+    more_plugins: Sequence[object] = (),
     **options: Any,
 ) -> AsyncIterator[Router]:
     """A router that reports to ``endpoint``. ``providers`` are tables (``use`` is ``mock`` unless they say)."""
@@ -163,6 +164,7 @@ async def routing(
         mlo_sdk.auth.plugin,
         mlo_otel.plugin,
         mlo_log.plugin,
+        *more_plugins,
     ]
     async with Router(settings, plugins=plugins, registry=PluginRegistry(candidates=())) as router:
         yield router

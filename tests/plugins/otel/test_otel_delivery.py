@@ -77,7 +77,12 @@ def test_taken_is_sent_or_lost(batches: list[int], limit: int, batch: int, refus
 def test_many_threads_and_a_small_queue_lose_exactly_what_is_counted() -> None:
     sent: list[int] = []
     losses = Losses("x")
-    outbox = Outbox("spans", lambda items: not sent.extend(items), losses, limit=16, batch=8, delay=0.001)
+
+    def send(items: Sequence[int]) -> bool:
+        sent.extend(items)
+        return True
+
+    outbox = Outbox("spans", send, losses, limit=16, batch=8, delay=0.001)
 
     def work() -> None:
         for number in range(2_000):

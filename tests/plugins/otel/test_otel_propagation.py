@@ -175,15 +175,17 @@ async def test_two_observers_that_trace_leave_nothing_behind(receiver: Receiver)
 async def test_a_component_does_not_inherit_the_attempt_that_opens_it(receiver: Receiver) -> None:
     seen: list[object] = []
 
-    def look() -> None:
-        seen.append(tracing.outgoing.get())
-
     with serving(answer) as one:
         async with routing(receiver.url, {"a": backend(one)}) as router:
             kernel: Any = router._kernel
             opened = kernel.wiring.instance("a", "test").component
             original = opened._open
-            opened._open = lambda: (look(), original())[1]
+
+            def look() -> Any:
+                seen.append(tracing.outgoing.get())
+                return original()
+
+            opened._open = look
             await router.route("x", route="r")
     assert seen == [tracing.NO_HEADERS]
 

@@ -105,7 +105,7 @@ async def test_the_route_tells_who_could_answer_and_who_could_not(receiver: Rece
 
 
 async def test_a_route_inside_a_route_hangs_below_its_attempt(receiver: Receiver) -> None:
-    routes = {"outer": {"targets": ("route:inner", "b")}, "inner": {"targets": ("a",)}}
+    routes: dict[str, dict[str, Any]] = {"outer": {"targets": ("route:inner", "b")}, "inner": {"targets": ("a",)}}
     async with routing(receiver.url, {"a": {}, "b": {}}, routes) as router:
         await router.route("x", route="outer")
     assert parents(receiver.spans()) == {
@@ -229,7 +229,7 @@ async def test_a_lone_surrogate_costs_nobody_a_span(receiver: Receiver) -> None:
         request = ChatRequest(messages=ChatRequest.of("x").messages, metadata={"project": "\ud83d"}, model="m\ud83d")
         await router.route(request, route="r")
     assert plain(receiver.span("mlo.request").attributes)["mlo.project"] == "?"
-    assert receiver.span("chat m?")
+    assert receiver.span("chat m?").name == "chat m?"
     assert "gen_ai.client.operation.duration" in receiver.metrics()
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 from zlib import crc32
 
 from mlo import records
 
 __all__ = ["Sampling", "is_in_share"]
 
+T = TypeVar("T")
 Line: TypeAlias = Callable[[], str]
 _CALLS = 10_000  # held back at a time; older ones are forgotten
 _LINES = 200  # held back per call, the last ones
@@ -76,6 +77,6 @@ def _went_wrong(record: records.Record) -> bool:
             return False
 
 
-def _bound(calls: OrderedDict[str, object] | OrderedDict[str, None] | OrderedDict[str, str]) -> None:
+def _bound(calls: OrderedDict[str, T]) -> None:
     while len(calls) > _CALLS:
         calls.popitem(last=False)

@@ -51,8 +51,9 @@ class Instruments:
             kind: registry.counter(name, "{token}", f"Tokens used: {kind}", (*_ATTEMPT, Gen.TOKEN_MODALITY))
             for kind, name in table.counters.items()
         }
-        names = (Mlo.ROUTE, Mlo.OPERATION, Mlo.STATUS)
-        self._call = _seconds(registry, Mlo.CALL_DURATION, "Duration of a routed call, all attempts included", names)
+        of_calls = (Mlo.ROUTE, Mlo.OPERATION, Mlo.STATUS)
+        description = "Duration of a routed call, all attempts included"
+        self._call = _seconds(registry, Mlo.CALL_DURATION, description, of_calls)
         description = "Cost in billionths of the unit of currency"
         self._cost = registry.counter(Mlo.COST, "n{currency}", description, (*_ATTEMPT, Mlo.CURRENCY))
         registry.observed(Mlo.DROPPED, "{item}", "Spans and events that never arrived", self._losses)

@@ -13,7 +13,7 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, get_current_span
 
@@ -116,7 +116,7 @@ class SpanSource:
         parent = get_current_span(around).get_span_context()
         trace_id = parent.trace_id if parent.is_valid else self._ids.generate_trace_id()
         verdict = self._sampler.should_sample(around, trace_id, name, SpanKind.INTERNAL, attributes)
-        flags = TraceFlags.SAMPLED if verdict.decision.is_sampled() else TraceFlags.DEFAULT
+        flags = TraceFlags.SAMPLED if verdict.decision is Decision.RECORD_AND_SAMPLE else TraceFlags.DEFAULT
         context = SpanContext(
             trace_id,
             self._ids.generate_span_id(),
