@@ -103,7 +103,8 @@ def serve(folder: Path, ready: Event, done: Event, found: list[PrometheusObserve
             observer = await router.observer("metrics")
             assert isinstance(observer, PrometheusObserver)
             observer.add_gauge("mlo_ledger_lag_seconds", lambda: 0.5)
-            observer.add_gauge("mlo_ledger_backlog", lambda: 3)
+            for name in ("ledger_backlog", "gateway_requests", "gateway_waiting", "gateway_overloaded"):
+                observer.add_gauge(f"mlo_{name}", lambda: 3)
             observer.vocabulary("project").folded = 1
             found.append(observer)
             while not done.is_set():

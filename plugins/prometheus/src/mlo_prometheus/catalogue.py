@@ -196,6 +196,27 @@ CATALOGUE: tuple[Metric, ...] = (
         feeder="gateway",
     ),
     Metric(
+        name="mlo_gateway_requests",
+        kind="gauge",
+        help="Requests of the gateway's clients under way.",
+        ru="Идущие запросы клиентов шлюза.",
+        feeder="gateway",
+    ),
+    Metric(
+        name="mlo_gateway_waiting",
+        kind="gauge",
+        help="Requests that wait until the gateway has a place for them.",
+        ru="Запросы, ожидающие места в шлюзе.",
+        feeder="gateway",
+    ),
+    Metric(
+        name="mlo_gateway_overloaded",
+        kind="gauge",
+        help="Requests that the gateway has sent away for lack of a place since it started.",
+        ru="Запросы, которым шлюз отказал из-за нехватки места, с момента запуска.",
+        feeder="gateway",
+    ),
+    Metric(
         name="mlo_ledger_lag_seconds",
         kind="gauge",
         unit="seconds",
