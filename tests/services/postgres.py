@@ -65,7 +65,7 @@ class PostgresServer:
         return f"postgresql://mlo@/{name}?host={self._folder}"
 
     def _run(self, program: str, *arguments: str, tries: int = 1) -> None:
-        command = (self._programs / program, "-h", self._folder, "-U", "mlo", *arguments)
+        command = (str(self._programs / program), "-h", str(self._folder), "-U", "mlo", *arguments)
         for left in range(tries, 0, -1):
             done = subprocess.run(command, capture_output=True, check=False)
             if done.returncode == 0:

@@ -87,7 +87,7 @@ class Admission:
         self._leases: dict[str, tuple[Lease, str]] = {}
         self.counts_money = False
 
-    def set(self, limits: Iterable[Limit]) -> None:
+    def put(self, limits: Iterable[Limit]) -> None:
         """Add limits; one for the same scope and kind of period is replaced."""
         with self._lock:
             for limit in limits:

@@ -74,7 +74,7 @@ class LedgerConfig:
     password: Secret | None = None
     journal: str | None = None
     policy: Literal["strict", "best-effort"] = "best-effort"
-    strict_grace: float = field(default=30.0, validator=_AT_LEAST_0)
+    strict_grace: float = field(default=30.0, validator=validators.ge(0.0))
     journal_limit: int = field(default=1_000_000_000, validator=_AT_LEAST_1)
     budgets: tuple[BudgetConfig, ...] = field(default=(), converter=_budgets)
     estimate: bool = True

@@ -44,7 +44,7 @@ def end_line(settlement: Settlement) -> bytes:
     return encoded(("e", settlement.rows, settlement.holds, settlement.prices))
 
 
-def settlement_of(said: object) -> Settlement | None:
+def settlement_of(said: Any) -> Settlement | None:
     """The settlement that a line holds, if it is the end of a call."""
     match said:
         case ["e", [*rows], [*holds], [*prices]]:
@@ -63,7 +63,7 @@ class _Begun:
     prices: list[Mapping[str, Any]] = field(factory=list)
 
 
-def unfinished(lines: Iterable[object], owner: str) -> list[Settlement]:
+def unfinished(lines: Iterable[Any], owner: str) -> list[Settlement]:
     """Settlements for the calls of ``owner`` that began and did not end.
 
     What is known of their attempts is kept; of those that did not end nobody knows whether the provider answered, and

@@ -82,8 +82,9 @@ def cleaned(text: object) -> str | None:
 def call_fields(call: CallStarted, moment: int) -> Fields:
     """What all rows of a call share, in the order of :func:`row_of`."""
     said = call.metadata
+    names: list[str | None]
     if not said:
-        names = [None, None, None, None, None]
+        names = [None] * 5
     else:
         trace = said.get("traceparent")
         names = [

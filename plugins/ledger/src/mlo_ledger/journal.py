@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from attrs import define
 
@@ -229,13 +230,13 @@ def owners_waiting(folder: Path) -> int:
     return count
 
 
-def read_journal(folder: Path, owner: str) -> Iterator[object]:
+def read_journal(folder: Path, owner: str) -> Iterator[Any]:
     """What the lines of an owner say, in order; torn ones are left out."""
     for path in sorted(folder.glob(f"{owner}-*.journal"), key=_number):
         yield from read_file(path)
 
 
-def read_file(path: Path) -> Iterator[object]:
+def read_file(path: Path) -> Iterator[Any]:
     """What the lines of one file say."""
     with path.open("rb") as file:
         yield from (value for line in file if (value := decoded(line)) is not None)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
-from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, func, or_, select, update
 
 from .events import COLUMNS, HoldUsed, Row, Settlement
 from .limits import Limit
@@ -163,7 +163,7 @@ def _leased(connection: Connection, ask: Ask, now: int, expires: int) -> Grant:
     )
 
 
-def _left(limit: int | None, window: Mapping[str, Any], kind: str) -> int | None:
+def _left(limit: int | None, window: RowMapping, kind: str) -> int | None:
     return None if limit is None else max(0, limit - window[f"used_{kind}"] - window[f"reserved_{kind}"])
 
 
@@ -250,7 +250,7 @@ def lose_leases(connection: Connection, *, now: int) -> int:
     return len(found)
 
 
-def _lost_row(lost: Mapping[str, Any], moment: int) -> Row:
+def _lost_row(lost: RowMapping, moment: int) -> Row:
     kind, _, name = str(lost["scope"]).partition(":")
     values = {
         "id": f"lease:{lost['id']}",

@@ -144,7 +144,7 @@ class LedgerObserver:
                 period_of(limit, time_ns() // 1000)
             except (LookupError, ValueError, OSError) as error:
                 raise ConfigError(limit.scope, f"there is no time zone {limit.time_zone!r}") from error
-        self._admission.set(limits)
+        self._admission.put(limits)
 
     async def unlimit(self, scope: str) -> None:
         """Take the limits of a scope away."""

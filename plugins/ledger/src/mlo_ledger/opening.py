@@ -108,7 +108,7 @@ def _opened(config: LedgerConfig, path: str, name: str) -> LedgerObserver:
     database = open_database(config, path)
     watch = Watch(config.policy, name)
     admission, costing = Admission(owner := secrets.token_hex(8)), Costing()
-    admission.set(limits_of(config.budgets, path))
+    admission.put(limits_of(config.budgets, path))
     is_ready = _prepare(config, database, watch, costing, path)
     observer = LedgerObserver(config, database, admission, watch, costing)
     try:

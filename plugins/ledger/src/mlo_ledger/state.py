@@ -68,22 +68,27 @@ class Watch:
 
     def database(self, error: str | None) -> None:
         """The database serves, or does not."""
-        self._changed("database_error", error, "the database")
+        before = self._state.database_error
+        if before != error:
+            with self._lock:
+                self._state = _dated(evolve(self._state, database_error=error))
+            self._tell("the database", before, error)
 
     def journal(self, error: str | None) -> None:
         """The journal can be written, or not."""
-        self._changed("journal_error", error, "the journal")
+        before = self._state.journal_error
+        if before != error:
+            with self._lock:
+                self._state = _dated(evolve(self._state, journal_error=error))
+            self._tell("the journal", before, error)
 
-    def _changed(self, name: str, error: str | None, what: str) -> None:
-        before = getattr(self._state, name)
-        if before == error:
-            return
-        with self._lock:
-            state = evolve(self._state, **{name: error})
-            is_well = state.database_error is None and state.journal_error is None
-            since = None if is_well else (self._state.since or time())
-            self._state = evolve(state, since=since)
+    def _tell(self, what: str, before: str | None, error: str | None) -> None:
         if error is None:
             _log.warning("ledger %r: %s serves again", self._name, what)
         elif before is None:
             _log.warning("ledger %r: %s fails: %s", self._name, what, error)
+
+
+def _dated(state: LedgerState) -> LedgerState:
+    is_well = state.database_error is None and state.journal_error is None
+    return evolve(state, since=None if is_well else (state.since or time()))

@@ -167,7 +167,7 @@ class Writer:
 
     def _pause(self) -> float:
         if self._failures:
-            return min(_LONGEST_PAUSE, _TICK * 2**self._failures)
+            return min(_LONGEST_PAUSE, _TICK * (1 << self._failures))
         if self._tickets or self._admission.has_unspent:
             return _TICK
         return _IDLE
