@@ -15,6 +15,7 @@ from .responses import CallInfo, Usage
 from .routing import Outcome, Request, Step
 
 if TYPE_CHECKING:
+    from ._instances import TargetState
     from ._plan import RoutePlan
     from .api import CallContext
 
@@ -123,7 +124,7 @@ class Call:
                 )
             )
 
-    def decided(self, candidates: Sequence[str], rejected: Mapping[str, str]) -> None:
+    def decided(self, candidates: Sequence[TargetState], rejected: Mapping[str, str]) -> None:
         """Tell who may answer."""
         if RouteDecided in self.emitter.table:
             self.emitter.emit(
@@ -131,7 +132,7 @@ class Call:
                     call_id=self.call_id,
                     route=self.plan.name,
                     strategy=self.plan.strategy_name,
-                    candidates=tuple(candidates),
+                    candidates=tuple(state.target.name for state in candidates),
                     rejected=rejected,
                 )
             )

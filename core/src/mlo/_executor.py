@@ -13,6 +13,7 @@ import random
 from collections.abc import AsyncGenerator, Sequence
 from inspect import isasyncgen
 from time import monotonic
+from types import GeneratorType
 from typing import TypeVar
 
 import anyio
@@ -90,14 +91,14 @@ def _eligible(call: Call) -> list[TargetState]:
     now = monotonic()
     eligible = []
     for state in plan.states(rejected):
-        missing = needs - state.target.capabilities
-        if missing:
+        if not needs <= state.target.capabilities:
+            missing = needs - state.target.capabilities
             rejected[state.target.name] = "lacks " + ", ".join(sorted(missing))
-        elif wait := state.health.retry_in(now):
+        elif state.breaker != "closed" and (wait := state.health.retry_in(now)):
             rejected[state.target.name] = f"circuit breaker open for another {wait:.1f} s after repeated failures"
         else:
             eligible.append(state)
-    call.decided([state.target.name for state in eligible], rejected)
+    call.decided(eligible, rejected)
     if not eligible:
         raise _no_target(call, rejected)
     return eligible
@@ -145,9 +146,9 @@ def _steps_of(call: Call, states: Sequence[TargetState]) -> Steps | AsyncSteps:
 
 async def _advance(call: Call, steps: Steps | AsyncSteps, outcomes: list[Outcome] | None) -> Step | None:
     try:
-        if isinstance(steps, AsyncGenerator):
-            return await (anext(steps) if outcomes is None else steps.asend(outcomes))
-        return next(steps) if outcomes is None else steps.send(outcomes)
+        if type(steps) is GeneratorType or not isinstance(steps, AsyncGenerator):  # the first is quick, and usual
+            return next(steps) if outcomes is None else steps.send(outcomes)
+        return await (anext(steps) if outcomes is None else steps.asend(outcomes))
     except (StopIteration, StopAsyncIteration):
         return None
     except MloError:
