@@ -83,7 +83,7 @@ def gateway(
         )
     found = GatewayProcess(folder, process, out=out, err=err)
     try:
-        until(lambda: _URL.search(out.read_text()) is not None or process.poll() is not None, 20)
+        until(lambda: _URL.search(out.read_text()) is not None or process.poll() is not None, 30)
         text = out.read_text()
         url = _URL.search(text)
         assert url is not None, err.read_text()
