@@ -131,8 +131,8 @@ def test_a_response_calls_a_tool_and_goes_on(client: OpenAI, model: str) -> None
     first = client.responses.create(model=model, input=question, tools=tools, **CHOICES.get(model, {}))
     (call,) = (item for item in first.output if item.type == "function_call")
     assert call.name == "weather"
-    result = {"type": "function_call_output", "call_id": call.call_id, "output": '{"temperature": 21}'}
-    history = [item.model_dump(exclude_none=True) for item in first.output]
+    result: Any = {"type": "function_call_output", "call_id": call.call_id, "output": '{"temperature": 21}'}
+    history: Any = [item.model_dump(exclude_none=True) for item in first.output]
     second = client.responses.create(model=model, input=[*question, *history, result], tools=tools)
     assert second.output_text
 

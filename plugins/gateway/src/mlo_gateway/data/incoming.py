@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import cast
 
 from mlo import Router
@@ -113,7 +113,7 @@ class Incoming:
         found = self.gateway.limiter.enter(self.principal, tokens)
         if hasattr(found, "leave"):
             return cast("Ticket", found)
-        return await cast("Awaitable[Ticket]", found)
+        return await found
 
 
 def _their_metadata(theirs: Json) -> dict[str, str]:

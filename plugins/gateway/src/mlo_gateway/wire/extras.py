@@ -14,7 +14,7 @@ from .fields import surplus, unknown_parameter, unsupported
 __all__ = ["Fields"]
 
 # a plain "no" is what servers do anyway; that several tools may not be called at once is a wish at most elsewhere
-_HARMLESS = (None, False, [], {}, "")
+_HARMLESS: tuple[Any, ...] = (None, False, [], {}, "")
 
 
 @frozen(kw_only=True)
