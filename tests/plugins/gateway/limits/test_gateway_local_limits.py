@@ -122,7 +122,8 @@ def test_limits_that_are_none_are_a_bug_of_ours() -> None:
 
 
 def test_signals_in_one_process_arrive_at_once() -> None:
-    signals, heard = LocalSignals(), []
+    heard: list[str] = []
+    signals = LocalSignals()
     leave = signals.subscribe("revoked", heard.append)
     signals.publish("revoked", "k1")
     signals.publish("other", "k2")

@@ -43,7 +43,8 @@ class World:
         self._portal = portal
 
     def enter(self, caller: Principal, tokens: int = 0) -> Ticket:
-        return self._call(self._limiter.enter, caller, tokens)
+        ticket: Ticket = self._call(self._limiter.enter, caller, tokens)
+        return ticket
 
     def leave(self, ticket: Ticket, tokens: int | None = None) -> None:
         self._call(ticket.leave, tokens)

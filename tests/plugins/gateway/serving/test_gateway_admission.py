@@ -15,6 +15,10 @@ from mlo_gateway.limits.config import AdmissionConfig
 pytestmark = pytest.mark.anyio
 
 
+class _Sent(list[MutableMapping[str, Any]]):
+    """What a client was sent."""
+
+
 class _App:
     """Holds every request until it is let go."""
 
@@ -34,7 +38,7 @@ class _App:
         await send({"type": "http.response.body", "body": b""})
 
 
-async def _ask(app: Admission, into: list[MutableMapping[str, Any]], path: str = "/v1/models") -> None:
+async def _ask(app: Admission, into: _Sent, path: str = "/v1/models") -> None:
     async def receive() -> MutableMapping[str, Any]:
         raise AssertionError("nobody should read the body")
 
@@ -51,7 +55,7 @@ async def _until(condition: Callable[[], bool]) -> None:
 
 
 async def test_no_more_than_the_bound_are_under_way_and_all_that_waited_are_served() -> None:
-    app, sent = _App(), []
+    app, sent = _App(), _Sent()
     admission = Admission(app, AdmissionConfig(in_flight=3, queue=10))
     async with anyio.create_task_group() as tasks:
         for _ in range(13):
@@ -63,10 +67,10 @@ async def test_no_more_than_the_bound_are_under_way_and_all_that_waited_are_serv
 
 
 async def test_one_too_many_is_sent_away_at_once_and_told_when_to_come_back() -> None:
-    app, sent = _App(), []
+    app, sent = _App(), _Sent()
     admission = Admission(app, AdmissionConfig(in_flight=1, queue=0, retry_after=1.2))
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_ask, admission, [])
+        tasks.start_soon(_ask, admission, _Sent())
         await _until(lambda: app.under_way == 1)
         await _ask(admission, sent)
         app.go.set()
@@ -78,10 +82,10 @@ async def test_one_too_many_is_sent_away_at_once_and_told_when_to_come_back() ->
 
 
 async def test_who_waits_too_long_is_sent_away() -> None:
-    app, sent = _App(), []
+    app, sent = _App(), _Sent()
     admission = Admission(app, AdmissionConfig(in_flight=1, queue=5, queue_timeout=0.05))
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_ask, admission, [])
+        tasks.start_soon(_ask, admission, _Sent())
         await _until(lambda: app.under_way == 1)
         await _ask(admission, sent)
         assert sent[0]["status"] == 503
@@ -94,23 +98,23 @@ async def test_a_client_that_leaves_the_queue_takes_no_place() -> None:
     app = _App()
     admission = Admission(app, AdmissionConfig(in_flight=1, queue=5))
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_ask, admission, [])
+        tasks.start_soon(_ask, admission, _Sent())
         await _until(lambda: app.under_way == 1)
         async with anyio.create_task_group() as leaving:
-            leaving.start_soon(_ask, admission, [])
+            leaving.start_soon(_ask, admission, _Sent())
             await _until(lambda: admission.waiting == 1)
             leaving.cancel_scope.cancel()
         assert admission.waiting == 0
         app.go.set()
-    await _ask(admission, [])
+    await _ask(admission, _Sent())
     assert (admission.in_flight, app.served) == (0, 2)
 
 
 async def test_health_is_never_sent_away() -> None:
-    app, sent = _App(), []
+    app, sent = _App(), _Sent()
     admission = Admission(app, AdmissionConfig(in_flight=1, queue=0))
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_ask, admission, [])
+        tasks.start_soon(_ask, admission, _Sent())
         await _until(lambda: app.under_way == 1)
         tasks.start_soon(_ask, admission, sent, "/admin/v1/keys")
         await _until(lambda: app.under_way == 2)
@@ -123,7 +127,7 @@ async def test_a_smaller_bound_is_reached_by_not_filling_places_again() -> None:
     admission = Admission(app, AdmissionConfig(in_flight=4, queue=10))
     async with anyio.create_task_group() as tasks:
         for _ in range(8):
-            tasks.start_soon(_ask, admission, [])
+            tasks.start_soon(_ask, admission, _Sent())
         await _until(lambda: app.under_way == 4)
         admission.use(AdmissionConfig(in_flight=1, queue=10))
         app.go.set()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import define
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from .config import ServeConfig
 
@@ -89,7 +89,8 @@ class Connection(HttpToolsProtocol):
 
     def _head_is_late(self) -> None:
         self._head_timer = None
-        if not self.transport.is_closing() and (self.cycle is None or self.cycle.response_complete):
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request, whatever its type says
+        if not self.transport.is_closing() and (cycle is None or cycle.response_complete):
             self._refuse(_TOO_SLOW if self._head_size else b"")
 
     def _refuse(self, answer: bytes) -> None:

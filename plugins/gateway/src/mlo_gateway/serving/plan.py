@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import attrs
 from attrs import frozen
@@ -28,12 +29,16 @@ class Overrides:
     host: str | None = None
     port: int | None = None
     workers: int | None = None
-    auth: str | None = None
+    auth: Literal["keys", "off"] | None = None
 
     def applied_to(self, config: GatewayConfig) -> GatewayConfig:
         """The configuration with the command line's last word."""
-        given = {"host": self.host, "port": self.port, "workers": self.workers}
-        serve = attrs.evolve(config.serve, **{name: value for name, value in given.items() if value is not None})
+        serve = attrs.evolve(
+            config.serve,
+            host=config.serve.host if self.host is None else self.host,
+            port=config.serve.port if self.port is None else self.port,
+            workers=config.serve.workers if self.workers is None else self.workers,
+        )
         return attrs.evolve(config, serve=serve, auth=self.auth or config.auth)
 
 
