@@ -195,7 +195,7 @@ def tampered(database: Database, statement: Any) -> dict[str, int]:
     database.write_now(lambda connection: ensure_window(connection, limit, period))
     assert audited(database).agrees
     assert database.write_now(lambda connection: connection.execute(statement).rowcount) != 0
-    return dict(audited(database).counts)
+    return {str(kind): count for kind, count in audited(database).counts.items()}
 
 
 SHOP = usage_event.c.project == "shop"
