@@ -27,7 +27,7 @@ def greeting(parts: Parts, url: str) -> str:
     if parts.accounts is None:
         lines.append(text("no keys"))
     else:
-        lines.append(text("database", database=parts.accounts.accounts.database.shown))
+        lines.append(text("database", database=_without_driver(parts.accounts.accounts.database.shown)))
     key = parts.first_key
     if key is not None:
         lines += [text("first key", key=key), "", text("try"), _example(url, key, next(iter(plan.settings.providers)))]
@@ -37,3 +37,9 @@ def greeting(parts: Parts, url: str) -> str:
 def _example(url: str, key: str, model: str) -> str:
     body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
     return f"curl {url}/v1/chat/completions -H 'Authorization: Bearer {key}' --json '{body}'"
+
+
+def _without_driver(url: str) -> str:
+    """The URL as people write it."""
+    scheme, separator, rest = url.partition("://")
+    return scheme.partition("+")[0] + separator + rest
