@@ -260,7 +260,7 @@ class HttpClient:
         request = httpx.Request(
             method,
             url,
-            headers={**outgoing.get(), **self._headers, **headers},
+            headers=self._all_headers(headers),
             content=body,
             extensions={"timeout": waits},
         )
@@ -296,8 +296,8 @@ class HttpClient:
         return {"connect": timeouts.connect, "read": timeouts.first_byte, "write": timeouts.idle, "pool": None}
 
     def _all_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """What goes with a request, by names in lower case: the client's own, then those of this request."""
-        return {**self._headers, **headers}
+        """What goes with a request, by names in lower case: of the trace, the client's own, those of this request."""
+        return {**outgoing.get(), **self._headers, **headers}
 
     async def _refusal(
         self, response: httpx.Response, credentials: Credentials, secrets: Iterable[str]

@@ -28,7 +28,7 @@ _SAID = re.compile(rb'"(?:content|reasoning_content|reasoning|refusal|arguments)
 _ENDS: Final = (b"\n\n", b"\r\n\r\n")
 _DECODER = json.JSONDecoder()
 _LAST_PIECES: Final = 4
-_COUNTED_BYTES: Final = 65_536
+_COUNTED_BYTES: Final = 16_384
 
 
 def is_odd(body: bytes) -> bool:
