@@ -148,6 +148,12 @@ async def test_paths_and_methods(app: GatewayApp) -> None:
     assert "POST" in wrong.error()["message"]
 
 
+async def test_files_are_refused_in_so_many_words(app: GatewayApp) -> None:
+    reply = await Client(app).request("GET", "/v1/files")
+    assert (reply.status, reply.error()["code"]) == (501, "unsupported_endpoint")
+    assert reply.headers["x-should-retry"] == "false"
+
+
 async def test_other_paths_go_to_the_control_plane() -> None:
     async def control(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})

@@ -34,6 +34,10 @@ def endpoint_of(method: str, path: str) -> Endpoint:
         GatewayError: 404 or 405.
     """
     methods = _ENDPOINTS.get(path) or next((found for above, found in _BELOW.items() if path.startswith(above)), None)
+    if methods is None and path.startswith("/v1/files"):
+        # files belong to the gateway's account at a provider: without owners of its own they would be everybody's
+        message = "Files are not served here: pictures can be sent in the request itself."
+        raise GatewayError(501, "unsupported_endpoint", "invalid_request_error", message)
     if methods is None:
         raise GatewayError(404, "not_found", "invalid_request_error", f"Invalid URL ({method} {path[:100]}).")
     endpoint = methods.get(method)
