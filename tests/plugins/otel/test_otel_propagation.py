@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,8 @@ import anyio
 import pytest
 
 from mlo import ChatRequest, MloError, tracing
+from mlo.relay import RelayRequest
+from mlo.relayed import RelayedStream
 from mlo.settings import ComponentSettings
 from mlo_sdk.http import HttpClient
 from tests.plugins.otel.otlp import Receiver, plain, receiving, routing
@@ -222,3 +225,23 @@ async def test_a_header_of_the_request_goes_first() -> None:
         first, second = (request.headers for request in other.requests)
     assert (first["traceparent"], first["x-other"]) == ("ours", "1")
     assert (second["traceparent"], second["x-other"]) == ("theirs", "2")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_bytes_that_pass_through_carry_it_too(receiver: Receiver, stream: bool) -> None:
+    document = {"messages": [{"role": "user", "content": "x"}], "stream": stream, "marker": "as it came"}
+    chat = ChatRequest.of("x")
+    request = RelayRequest(
+        wire="openai.chat", raw=json.dumps(document).encode(), document=document, chat=chat, stream=stream
+    )
+    with serving(speak if stream else answer) as one, serving(lambda _: [whole(b"{}")]) as other:
+        async with routing(receiver.url, {"a": backend(one)}) as router, HttpClient(other.url) as own:
+            async with router.relay(request, route="r") as relayed:
+                await own.request("GET", "/meanwhile")
+                if isinstance(relayed, RelayedStream):
+                    _ = [piece async for piece in relayed]
+            await own.request("GET", "/after")
+        assert sent(one) == [header(receiver, "a")]
+        assert sent(other) == [None, None]
+        assert b"as it came" in one.requests[0].body
+    assert tracing.outgoing.get() is tracing.NO_HEADERS
