@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
-from typing import Protocol
 
 import anyio
 from attrs import frozen
@@ -15,10 +14,10 @@ from attrs import frozen
 from mlo_gateway.contracts import Principal, Unwatch
 from mlo_ledger.database import Database
 from mlo_ledger.errors import DatabaseUnavailable
-from mlo_ledger.limits import Limit
 
 from .cabinet import Cabinet
 from .config import AccountsConfig
+from .granted import Budgets, Granted
 from .keys import mark_used
 from .loading import Entry, Loaded, read_active, read_changed, read_digests
 from .plans import Catalogue
@@ -26,20 +25,10 @@ from .refusals import UNKNOWN, accounts_away, bad_key, no_key, out_of_scope
 from .tokens import bearer_in, is_well_formed
 from .watching import Watchers
 
-__all__ = ["Budgets", "KeyRing", "KeyRingState"]
+__all__ = ["KeyRing", "KeyRingState"]
 
 _LOG = logging.getLogger("mlo.gateway")
 _NOTE_USE_EVERY = 60.0
-
-
-class Budgets(Protocol):
-    """Keeps monthly limits: the ledger does."""
-
-    def limit(self, *limits: Limit) -> None:
-        """Set limits, each in place of the one that its scope had."""
-
-    def unlimit(self, scope: str, /) -> None:
-        """Take a scope's limit away."""
 
 
 @frozen(kw_only=True)
@@ -70,11 +59,10 @@ class KeyRing:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database, self._catalogue, self._config = database, catalogue, config
-        self._budgets, self._clock = budgets, clock
+        self._granted, self._clock = Granted(budgets), clock
         self._cabinet = Cabinet(config.keys_in_memory)
         self._by_digest = self._cabinet.by_digest
         self._watchers = Watchers()
-        self._limits: dict[str, Limit] = {}
         self._change, self._complete = -1, False
         self._asked: set[bytes] = set()
         self._lock = anyio.Lock()
@@ -126,23 +114,27 @@ class KeyRing:
         async with self._lock:
             read = partial(read_active, catalogue=self._catalogue, now=self._now(), most=self._config.keys_in_memory)
             loaded = await self._database.read(read)
-            for entry in self._cabinet.keep_only({entry.digest for entry in loaded.entries}):
-                if loaded.complete:
-                    self._ended(entry, UNKNOWN)
-            self._take(loaded)
+            dropped = self._cabinet.keep_only({entry.digest for entry in loaded.entries})
+            if loaded.complete:
+                await self._end({entry.principal.key_id: UNKNOWN for entry in dropped})
+            await self._take(loaded)
             self._complete = loaded.complete
 
-    async def use(self, catalogue: Catalogue) -> None:
-        """Go on with other plans of the configuration.
+    async def use(self, catalogue: Catalogue, budgets: Budgets | None) -> None:
+        """Go on with other plans of the configuration, and perhaps with another keeper of monthly limits.
 
         Raises:
             DatabaseUnavailable: when the keys cannot be read again; the plans stay as they were.
         """
         before, self._catalogue = self._catalogue, catalogue
+        if self._granted.budgets is not budgets:
+            self._granted = Granted(budgets)
         try:
             await self.load()
         except DatabaseUnavailable:
             self._catalogue = before
+            # what is in memory holds, and a new keeper of limits has to know of it
+            await self._granted.grant(self._by_digest.values())
             raise
 
     async def refresh(self) -> None:
@@ -155,7 +147,7 @@ class KeyRing:
             read = partial(read_changed, catalogue=self._catalogue, now=self._now(), since=self._change)
             loaded = await self._database.read(read)
             if loaded is not None:
-                self._take(loaded)
+                await self._take(loaded)
 
     def wake(self, _message: str = "") -> None:
         """Refresh soon, for there may be news."""
@@ -230,17 +222,14 @@ class KeyRing:
             raise bad_key()
         self._asked.add(digest)
         async with self._lock:
-            if not self._is_known(digest):
-                await self._look_up(digest)
-        entry = self._by_digest.get(digest)
+            entry = self._by_digest.get(digest)
+            if entry is None and digest not in self._cabinet.unknown:
+                entry = await self._look_up(digest)
         if entry is None:
             raise bad_key(self._cabinet.unknown.get(digest, UNKNOWN))
         return self._current(entry)
 
-    def _is_known(self, digest: bytes) -> bool:
-        return digest in self._by_digest or digest in self._cabinet.unknown
-
-    async def _look_up(self, digest: bytes) -> None:
+    async def _look_up(self, digest: bytes) -> Entry | None:
         asked, self._asked = self._asked | {digest}, set()
         read = partial(read_digests, catalogue=self._catalogue, now=self._now(), digests=asked)
         try:
@@ -248,42 +237,31 @@ class KeyRing:
         except DatabaseUnavailable as error:
             self._went_away(error)
             raise accounts_away() from error
-        for entry in loaded.entries:
-            self._keep(entry)
+        await self._keep(loaded.entries)
+        found = {entry.digest: entry for entry in loaded.entries}
         gone = {each.digest: each.why for each in loaded.gone}
-        for each in asked - {entry.digest for entry in loaded.entries}:
+        for each in asked - found.keys():
             self._cabinet.note_unknown(each, gone.get(each, UNKNOWN))
+        return found.get(digest)
 
-    def _take(self, loaded: Loaded) -> None:
+    async def _take(self, loaded: Loaded) -> None:
         self._cabinet.forget_unknown()
-        for entry in loaded.entries:
-            self._keep(entry)
         for gone in loaded.gone:
             self._cabinet.drop(gone.digest)
-            self._watchers.ended(gone.ident, gone.why)
-            self._unlimit(f"key:{gone.ident}")
+        await self._end({gone.ident: gone.why for gone in loaded.gone})
+        await self._keep(loaded.entries)
         self._change = loaded.change
 
-    def _keep(self, entry: Entry) -> None:
-        self._cabinet.put(entry)
-        self._watchers.moved(entry.principal.key_id, entry.ends)
-        limits = {limit.scope: limit for limit in entry.limits}
-        for scope in (f"project:{entry.principal.project}", f"key:{entry.principal.key_id}"):
-            if scope not in limits:
-                self._unlimit(scope)
-        for scope, limit in limits.items():
-            if self._limits.get(scope) != limit:
-                self._limits[scope] = limit
-                if self._budgets is not None:
-                    self._budgets.limit(limit)
+    async def _keep(self, entries: Sequence[Entry]) -> None:
+        await self._granted.grant(entries)  # before anybody comes with the key
+        for entry in entries:
+            self._cabinet.put(entry)
+            self._watchers.moved(entry.principal.key_id, entry.ends)
 
-    def _unlimit(self, scope: str) -> None:
-        if self._limits.pop(scope, None) is not None and self._budgets is not None:
-            self._budgets.unlimit(scope)
-
-    def _ended(self, entry: Entry, why: str) -> None:
-        self._watchers.ended(entry.principal.key_id, why)
-        self._unlimit(f"key:{entry.principal.key_id}")
+    async def _end(self, keys: Mapping[str, str]) -> None:
+        for ident, why in keys.items():
+            self._watchers.ended(ident, why)
+        await self._granted.end(keys)
 
     def _went_away(self, error: DatabaseUnavailable) -> None:
         if self._away_since is None:

@@ -18,7 +18,8 @@ from mlo_ledger.database import Database
 from mlo_ledger.errors import DatabaseUnavailable
 from mlo_ledger.migrate import migrate
 
-from .keyring import Budgets, KeyRing
+from .granted import Budgets
+from .keyring import KeyRing
 from .plans import Catalogue
 from .service import Accounts
 
@@ -32,15 +33,15 @@ class OpenAccounts:
     accounts: Accounts = field(repr=False)
     ring: KeyRing = field(repr=False)
 
-    async def use(self, config: GatewayConfig) -> None:
-        """Go on with the plans of another configuration.
+    async def use(self, config: GatewayConfig, budgets: Budgets | None = None) -> None:
+        """Go on with the plans of another configuration, and with ``budgets`` as keeper of monthly limits.
 
         Raises:
             ConfigError: when the plan of new projects is none.
             DatabaseUnavailable: when the keys cannot be read again; everything stays as it was.
         """
         catalogue = catalogue_of(config)
-        await self.ring.use(catalogue)
+        await self.ring.use(catalogue, budgets)
         self.accounts.catalogue = catalogue
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import anyio
 from anyio.abc import TaskGroup
@@ -15,6 +15,7 @@ from mlo.api import Observer
 from mlo.errors import MloError
 from mlo.settings import Settings
 from mlo_gateway.accounts.first_key import first_key
+from mlo_gateway.accounts.granted import Budgets
 from mlo_gateway.accounts.opening import OpenAccounts, open_accounts
 from mlo_gateway.anonymous import Anonymous
 from mlo_gateway.app.application import GatewayApp, create_app
@@ -24,7 +25,6 @@ from mlo_gateway.control.seams import Control, Reloaded
 from mlo_gateway.limits.admission import Admission
 from mlo_gateway.limits.background import beside
 
-from .budgets import LedgerBudgets
 from .connections import Bounds
 from .health import Checks, Exposition, Health
 from .hints import Hints
@@ -34,7 +34,7 @@ from .observing import LEDGER, METRICS, named
 from .places import data_folder, database_url
 from .plan import Overrides, Plan
 
-__all__ = ["Parts", "Reload", "gateway_of", "observer_of", "open_parts"]
+__all__ = ["Parts", "Reload", "budgets_of", "gateway_of", "observer_of", "open_parts"]
 
 Reload: TypeAlias = Callable[[], Awaitable[Reloaded]]
 
@@ -123,6 +123,11 @@ async def observer_of(router: Router, plugin: str) -> Observer | None:
     return None if name is None else await router.observer(name)
 
 
+async def budgets_of(router: Router) -> Budgets | None:
+    """The ledger, which keeps the monthly limits that accounts set."""
+    return cast("Budgets | None", await observer_of(router, LEDGER))
+
+
 @asynccontextmanager
 async def open_parts(plan: Plan, overrides: Overrides) -> AsyncIterator[Parts]:
     """Open everything.
@@ -138,7 +143,7 @@ async def open_parts(plan: Plan, overrides: Overrides) -> AsyncIterator[Parts]:
         limiting = await stack.enter_async_context(open_limiting(plan.config.limits, refusals))
         stack.callback(hints.join(router, limiting.signals))
         tasks = await stack.enter_async_context(beside())
-        accounts = await _accounts(stack, plan, router, limiting, tasks)
+        accounts = await _accounts(stack, plan, router, limiting)
         made = None if accounts is None else await first_key(accounts.accounts)
         gateway = await gateway_of(router, plan, accounts, limiting)
 
@@ -187,12 +192,9 @@ def _control(accounts: OpenAccounts, router: Router, plan: Plan, reload: Reload)
     )
 
 
-async def _accounts(
-    stack: AsyncExitStack, plan: Plan, router: Router, limiting: Limiting, tasks: TaskGroup
-) -> OpenAccounts | None:
+async def _accounts(stack: AsyncExitStack, plan: Plan, router: Router, limiting: Limiting) -> OpenAccounts | None:
     if plan.config.auth == "off":
         return None
     url = database_url(plan.settings, plan.config)
-    ledger = await observer_of(router, LEDGER)
-    budgets = None if ledger is None else LedgerBudgets(cast("Any", ledger), tasks)
+    budgets = await budgets_of(router)
     return await stack.enter_async_context(open_accounts(url, plan.config, budgets=budgets, signals=limiting.signals))

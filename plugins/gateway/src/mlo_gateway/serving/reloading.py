@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from mlo.errors import MloError
 
 from .config import ServeConfig
-from .parts import Parts, gateway_of
+from .parts import Parts, budgets_of, gateway_of
 from .plan import Plan, read_plan
 
 __all__ = ["ReloadReport", "Reloader"]
@@ -63,7 +63,7 @@ class Reloader:
         parts, config = self._parts, plan.config
         await parts.reload_router(plan.settings)
         if parts.accounts is not None:
-            await parts.accounts.use(config)
+            await parts.accounts.use(config, await budgets_of(parts.router))
         parts.limiting.limiter.reconfigure(config.limits)
         parts.data_plane.use(await gateway_of(parts.router, plan, parts.accounts, parts.limiting))
         parts.measure()
