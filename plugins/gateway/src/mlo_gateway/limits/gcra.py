@@ -10,11 +10,9 @@ The unit of a level is a token times a microsecond: a cost of one weighs ``PERIO
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from attrs import frozen
 
-__all__ = ["FRESH", "PERIOD", "Level", "Rate", "corrected", "level_at", "remaining", "taken", "wait_for"]
+__all__ = ["PERIOD", "Rate", "corrected", "level_at", "remaining", "taken", "wait_for"]
 
 PERIOD = 60_000_000
 """The minute that limits are per, in microseconds."""
@@ -28,27 +26,16 @@ class Rate:
     burst: int
 
 
-class Level(NamedTuple):
-    """How full the meter was at the time ``at``, in microseconds of any clock."""
-
-    level: int
-    at: int
-
-
-FRESH = Level(0, 0)
-"""A meter that nobody has used."""
-
-
-def level_at(state: Level, rate: Rate, now: int) -> int:
-    """The level at the time ``now``.
+def level_at(level: int, at: int, rate: Rate, now: int) -> int:
+    """What has become of a ``level``, measured at the time ``at``, by the time ``now``. Microseconds of any clock.
 
     Over a step back of the clock the level stays as it is. Whoever keeps the state notes the new time even when
     nothing is taken: else nobody would get in until the clock has caught up.
     """
-    elapsed = now - state.at
-    if elapsed <= 0:
-        return state.level
-    return max(0, state.level - elapsed * rate.limit)
+    if now <= at:
+        return level
+    left = level - (now - at) * rate.limit
+    return max(left, 0)
 
 
 def wait_for(level: int, rate: Rate, cost: int) -> int:

@@ -10,7 +10,7 @@ from attrs import define, field
 from mlo_gateway.contracts import GatewayError, Header, Principal
 
 from .config import LimitsConfig
-from .gcra import FRESH, Level, Rate, corrected, level_at, taken, wait_for
+from .gcra import Rate, corrected, level_at, taken, wait_for
 from .rules import Refusal, Rule, headers_of, refused, rules_for
 
 __all__ = ["LocalLimiter", "LocalTicket", "Microseconds", "monotonic"]
@@ -32,14 +32,15 @@ def _nobody(_rule: Rule) -> None:
 
 @define
 class _Count:
-    """What is kept of one rule: a level, or how many are under way. ``pinned`` counts the tickets that refer to it."""
+    """What is kept of one rule: a level and its time. ``pinned`` counts the requests under way."""
 
-    state: Level = FRESH
+    level: int = 0
+    at: int = 0
     pinned: int = 0
 
     def is_idle(self, rate: Rate | None, now: int) -> bool:
         """Whether forgetting it changes nothing."""
-        return not self.pinned and (rate is None or not level_at(self.state, rate, now))
+        return not self.pinned and (rate is None or not level_at(self.level, self.at, rate, now))
 
 
 _Rated = tuple[Rule, Rate, _Count]
@@ -69,7 +70,7 @@ class LocalTicket:
     def headers(self) -> Sequence[Header]:
         """The rate-limit headers, as of the moment of entry."""
         rules = (rule for rule, _, _ in self._checks.rated)
-        return headers_of(tuple(zip(rules, self._levels, strict=True)))
+        return headers_of(zip(rules, self._levels, strict=True))
 
     def leave(self, tokens: int | None, /) -> None:
         """Give the place back, and correct the estimate where the truth is known."""
@@ -115,16 +116,15 @@ class LocalLimiter:
                 raise self._refused(Refusal(rule, None))
         levels: list[int] = []
         for rule, rate, count in checks.rated:
-            level = level_at(count.state, rate, now)
-            if now < count.state.at:
-                count.state = Level(level, now)
+            level = level_at(count.level, count.at, rate, now)
+            count.at = min(count.at, now)  # after a step back of the clock
             cost = tokens if rule.kind == "tokens" else 1
             wait = wait_for(level, rate, cost)
             if wait:
                 raise self._refused(Refusal(rule, wait))
             levels.append(taken(level, rate, cost))
         for (_, _, count), level in zip(checks.rated, levels, strict=True):
-            count.state = Level(level, now)
+            count.level, count.at = level, now
             count.pinned += 1
         for _, count in checks.held:
             count.pinned += 1
@@ -138,7 +138,8 @@ class LocalLimiter:
         for rule, rate, count in checks.rated:
             count.pinned -= 1
             if used is not None and rule.kind == "tokens":
-                count.state = Level(corrected(level_at(count.state, rate, now), rate, reserved, used), now)
+                count.level = corrected(level_at(count.level, count.at, rate, now), rate, reserved, used)
+                count.at = now
 
     def _refused(self, refusal: Refusal) -> GatewayError:
         self._told(refusal.rule)

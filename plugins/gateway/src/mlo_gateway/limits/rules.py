@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
 from attrs import frozen
@@ -19,6 +19,10 @@ __all__ = ["Kind", "Refusal", "Rule", "headers_of", "refused", "rules_for"]
 Kind: TypeAlias = Literal["requests", "tokens", "concurrency"]
 
 _SECOND = 1_000_000
+_NAMES: Mapping[Kind, tuple[bytes, bytes, bytes]] = {
+    "requests": (b"x-ratelimit-limit-requests", b"x-ratelimit-remaining-requests", b"x-ratelimit-reset-requests"),
+    "tokens": (b"x-ratelimit-limit-tokens", b"x-ratelimit-remaining-tokens", b"x-ratelimit-reset-tokens"),
+}
 
 
 @frozen
@@ -87,19 +91,24 @@ def refused(refusal: Refusal, patience: float = 1.0) -> GatewayError:
     )
 
 
-def headers_of(rated: Sequence[tuple[Rule, int]]) -> tuple[Header, ...]:
+def headers_of(rated: Iterable[tuple[Rule, int]]) -> tuple[Header, ...]:
     """The headers that OpenAI's clients know, from the rules with their levels: of each kind the scarcest."""
+    scarcest: dict[Kind, tuple[int, int, Rule]] = {}
+    for rule, level in rated:
+        if rule.rate is not None:
+            free = remaining(level, rule.rate)
+            known = scarcest.get(rule.kind)
+            if known is None or free < known[0]:
+                scarcest[rule.kind] = (free, level, rule)
     headers: list[Header] = []
-    for kind in ("requests", "tokens"):
-        left = [(remaining(level, rule.rate), level, rule) for rule, level in rated if rule.kind == kind and rule.rate]
-        if left:
-            free, level, rule = min(left, key=lambda item: item[0])
-            headers += [
-                (b"x-ratelimit-limit-" + kind.encode(), b"%d" % rule.limit),
-                (b"x-ratelimit-remaining-" + kind.encode(), b"%d" % free),
-                (b"x-ratelimit-reset-" + kind.encode(), _duration(-(-level // rule.limit)).encode()),
-            ]
+    for kind, (free, level, rule) in scarcest.items():
+        limit, left, reset = _NAMES[kind]
+        headers += [(limit, b"%d" % rule.limit), (left, b"%d" % free), (reset, _reset(level, rule.limit))]
     return tuple(headers)
+
+
+def _reset(level: int, limit: int) -> bytes:
+    return _duration(-(-level // limit)).encode()
 
 
 def _duration(microseconds: int) -> str:

@@ -73,7 +73,7 @@ class SharedTicket:
         """The rate-limit headers, as of the moment of entry."""
         if self._alone is not None:
             return self._alone.headers
-        return headers_of(tuple(zip((rule for _, rule, _ in self._plan.meters), self._levels, strict=True)))
+        return headers_of(zip((rule for _, rule, _ in self._plan.meters), self._levels, strict=True))
 
     def leave(self, tokens: int | None, /) -> None:
         """Give the place back, and correct the estimate where the truth is known."""
