@@ -248,6 +248,7 @@ class KeyRing:
         self._cabinet.forget_unknown()
         for gone in loaded.gone:
             self._cabinet.drop(gone.digest)
+            self._cabinet.note_unknown(gone.digest, gone.why)
         await self._end({gone.ident: gone.why for gone in loaded.gone})
         await self._keep(loaded.entries)
         self._change = loaded.change
