@@ -314,7 +314,7 @@ async def one(times):
     writer.write(head.encode() + body)
     await reader.readuntil(b"data: ")
     times.append((time.perf_counter() - began) * 1e3)
-    await reader.read(-1)
+    await reader.readuntil(b"\\r\\n0\\r\\n\\r\\n")
     writer.close()
 async def main():
     times = []
