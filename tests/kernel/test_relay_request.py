@@ -17,7 +17,7 @@ from mlo.models import Capability
 from mlo.relay import RelayRequest
 
 CHAT = frozenset({Capability.CHAT})
-NAMES = st.sampled_from(["model", "messages", "stream", "stream_options", "мodel", 'mo"del', "n", "a\\b", "model "])
+NAMES = st.sampled_from(["model", "messages", "stream", "stream_options", "мodel", 'a"model', "n", "a\\b", "model "])
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["model", '"model":"x"', "т", "\\", ":", "{"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
@@ -71,11 +71,28 @@ def test_every_other_byte_stays(raw: bytes, changed: bytes | None) -> None:
         b'{"model":5}',
         b"{}",
         b'{"x":"model"}',
+        # the model that was parsed is the right one already
+        b'{"model":"first","model":"ours"}',
+        rb'{"mod\u0065l":"first","model":"ours"}',
+        rb'{"\u006Dode\u006c" : "first", "n":1, "\u006d\u006f\u0064el":"ours"}',
+        b'{"Model":"first","model":"ours"}',
+        b'{"model":"mine","MODEL":"last"}',
     ],
 )
-def test_no_model_slips_past_the_change(raw: bytes) -> None:
-    changed = json.loads(request(raw).body({"model": "ours"}), object_pairs_hook=list)
-    assert [value for name, value in changed if name == "model"] == ["ours"]
+@pytest.mark.parametrize("more", [{}, {"stream_options": {"include_usage": True}}])
+def test_no_model_slips_past_the_change(raw: bytes, more: dict[str, Any]) -> None:
+    changed = json.loads(request(raw).body({"model": "ours", **more}), object_pairs_hook=list)
+    assert [value for name, value in changed if name.lower() == "model"] == ["ours"]
+
+
+def test_escaped_letters_elsewhere_keep_every_byte() -> None:
+    raw = rb'{"model":"a","n": 1.0,"messages":["\u041f \"model\": \u005c"],"x":"model"}'
+    assert request(raw).body({"model": "b"}) == raw.replace(b'"model":"a"', b'"model":"b"')
+
+
+def test_half_a_surrogate_pair_goes_through_escaped() -> None:
+    raw = rb'{"model":"a","model":"a","x":"\ud800"}'
+    assert request(raw).body({"model": "b"}) == rb'{"model":"b","x":"\ud800"}'
 
 
 def test_new_fields_come_first() -> None:

@@ -23,11 +23,16 @@ if TYPE_CHECKING:
 __all__ = ["Relay", "RelayRequest", "RelaySource", "RelaySummary", "Relayed"]
 
 _MODEL = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*"(?:[^"\\]|\\.)*"')
+# the key in any spelling: each letter may be escaped
+_MODEL_KEY = re.compile(rb'"(?:m|\\u006[dD])(?:o|\\u006[fF])(?:d|\\u0064)(?:e|\\u0065)(?:l|\\u006[cC])"[ \t\r\n]*:')
 _OPENING = re.compile(rb"[ \t\r\n]*\{")
 
 
 def _compact(document: object) -> bytes:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which the client escaped, too
+        return json.dumps(document, separators=(",", ":")).encode()
 
 
 @frozen(kw_only=True)
@@ -49,27 +54,38 @@ class RelayRequest:
     encode: Callable[[Any], bytes] = field(default=_compact, repr=False)
 
     def body(self, changes: Mapping[str, Any]) -> bytes:
-        """The body with these fields in place of the client's: every other byte as it came, where that can be."""
+        """The body with these fields in place of the client's: every other byte as it came, where that can be.
+
+        A second ``model``, which a server might believe instead of the first, never goes through, nor does a ``Model``:
+        some servers do not tell letters by their case.
+        """
         document = self.document
         changed = {key: value for key, value in changes.items() if key not in document or document[key] != value}
+        alike = [key for key in document if key.lower() == "model" and key != "model"]
+        if alike or not self._has_one_model():
+            return self.encode({key: value for key, value in {**document, **changed}.items() if key not in alike})
         if not changed:
             return self.raw
         return self._spliced(changed) or self.encode({**document, **changed})
 
-    def _spliced(self, changed: dict[str, Any]) -> bytes | None:
-        """The bytes with a new model and further fields in front; ``None`` where only a parser can tell the places.
+    def _has_one_model(self) -> bool:
+        """Whether the key that was parsed as the model is the only one that may be taken for it."""
+        raw = self.raw
+        if "model" not in self.document or (b"\\u" not in raw and raw.count(b'"model"') == 1):
+            return True
+        return len(_MODEL_KEY.findall(raw)) == 1
 
-        Without an escaped letter no key can hide, and a ``"model"`` that is there once is the one that was parsed.
-        """
+    def _spliced(self, changed: dict[str, Any]) -> bytes | None:
+        """The bytes with a new model and further fields in front; ``None`` where only a parser can tell the places."""
         raw = self.raw
         opening = _OPENING.match(raw)
         added = {key: value for key, value in changed.items() if key not in self.document}
         replaced = changed.keys() - added.keys()
-        if opening is None or not self.document or b"\\u" in raw or not replaced <= {"model"}:
+        if opening is None or not self.document or not replaced <= {"model"}:
             return None
         if replaced:
             found = _MODEL.search(raw)
-            if found is None or raw.count(b'"model"') != 1:
+            if found is None:
                 return None
             raw = b"".join((raw[: found.start()], self.encode({"model": changed["model"]})[1:-1], raw[found.end() :]))
         if added:
