@@ -315,6 +315,45 @@ async def test_the_last_frame_may_lack_its_blank_line(client_of: ClientOf) -> No
             assert await bytes_of(await opened(provider)) == said("x") + STOP + DONE
 
 
+@pytest.mark.parametrize("text", ["[DONE]", "data: [DONE]", "\ndata: [DONE]"])
+async def test_a_text_that_ends_like_a_stream_does_not_end_it(client_of: ClientOf, text: str) -> None:
+    last = frame({"choices": [{"index": 0, "finish_reason": None, "delta": {"content": text}}]})
+    with serving(lambda _: streamed(said("x"), last, said("y"), STOP, DONE)) as server:
+        async with provider_of(client_of, server) as provider:
+            assert await bytes_of(await opened(provider)) == said("x") + last + said("y") + STOP + DONE
+    cut = last[: last.rindex(b'"')]
+    with serving(lambda _: streamed(said("x"), cut)) as server:
+        async with provider_of(client_of, server) as provider:
+            with pytest.raises(TransportFailed, match="ended before the answer"):
+                await bytes_of(await opened(provider))
+
+
+async def test_what_follows_the_last_word_does_not_undo_it(client_of: ClientOf) -> None:
+    end = DONE + b": and a comment that nobody reads\n\n"
+    with serving(lambda _: streamed(said("x"), STOP, end)) as server:
+        async with provider_of(client_of, server, dialect=Dialect(needs_done=True)) as provider:
+            assert (await bytes_of(await opened(provider))).startswith(said("x") + STOP + DONE)
+
+
+async def test_a_frame_cut_after_the_end_of_the_answer_is_left_out(client_of: ClientOf) -> None:
+    with serving(lambda _: streamed(said("x"), STOP, COUNTED[:-9])) as server:
+        async with provider_of(client_of, server) as provider:
+            assert await bytes_of(await opened(provider)) == said("x") + STOP
+
+
+@pytest.mark.parametrize(
+    "broken", [frame({"error": {"message": "overloaded"}}), b"event:error\ndata: overloaded\n\n"], ids=["json", "text"]
+)
+@pytest.mark.parametrize("is_whole", [True, False])
+async def test_an_error_may_lack_its_blank_line(client_of: ClientOf, broken: bytes, is_whole: bool) -> None:
+    with serving(lambda _: streamed(said("x"), broken if is_whole else broken.rstrip())) as server:
+        async with provider_of(client_of, server) as provider:
+            source = await opened(provider)
+            assert await source.receive() == said("x")
+            with pytest.raises(ProviderError, match="overloaded"):
+                await bytes_of(source)
+
+
 async def test_silence_is_a_failure(client_of: ClientOf) -> None:
     def script(_: Received) -> Iterator[object]:
         yield from streamed(said("x"), end=False)
@@ -356,6 +395,18 @@ async def test_a_server_that_does_not_stream_is_put_into_frames(client_of: Clien
     (choice,) = json.loads(chunk.removeprefix(b"data: "))["choices"]
     assert choice["delta"]["tool_calls"] == [{"index": 0, **call}]
     assert (source.content_type.partition(";")[0], source.summary().usage) == ("text/event-stream", USAGE)
+
+
+@pytest.mark.parametrize("choices", [["x"], [{"message": "x"}], [{"message": {"tool_calls": ["x"]}}]])
+async def test_an_answer_that_is_not_a_stream_and_odd(client_of: ClientOf, choices: list[object]) -> None:
+    with serving(lambda _: [whole_json({"choices": choices})]) as server:
+        async with provider_of(client_of, server) as provider:
+            try:
+                got = await bytes_of(await opened(provider))
+            except ProtocolViolated as error:
+                assert choices == ["x"], error
+            else:
+                assert got.endswith(DONE)
 
 
 # credentials

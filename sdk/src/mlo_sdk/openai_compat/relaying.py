@@ -14,8 +14,8 @@ from mlo_sdk.passing import PassedReply
 from mlo_sdk.sse import SseParser
 
 from .dialect import Dialect
-from .tail import StreamTail, frames_of, is_odd, summary_of, whole_frames
-from .wire import Wire
+from .tail import StreamTail, frames_of, is_done, is_odd, summary_of, whole_frames
+from .wire import Wire, list_of_mappings, mapping
 
 __all__ = ["WIRE", "ChatRelay", "RelayedChat"]
 
@@ -113,14 +113,13 @@ class ChatRelay:
         except ValueError as error:
             reason = f"expected JSON, got {reply.content_type or 'no content type'}"
             raise ProtocolViolated(reason, sample=sample, status=reply.status, request_id=reply.request_id) from error
-        choices = answer.get("choices") if isinstance(answer, dict) else None
-        if isinstance(answer, dict) and answer.get("error") and not choices:
+        found: Wire = answer if isinstance(answer, dict) else {}
+        if found.get("error") and not found.get("choices"):
             raise self._client.failure(
-                answer, status=None if reply.status == 200 else reply.status, request_id=reply.request_id
+                found, status=None if reply.status == 200 else reply.status, request_id=reply.request_id
             )
-        if not isinstance(choices, list) or not choices:
+        if next(list_of_mappings(found, "choices"), None) is None:
             raise ProtocolViolated("the answer has no choices", sample=sample, request_id=reply.request_id)
-        found: Wire = answer
         return found
 
     def _failure(self, data: object, request_id: str | None) -> ProviderError:
@@ -208,9 +207,8 @@ class RelayedChat:
                     sample=self._rest[:80].decode("utf-8", "replace"),
                     request_id=self._reply.request_id,
                 )
-        if b'"error"' in data or b"event: error" in data:
-            data = self._before_error(data)
-        self._done = b"[DONE]" in data[-24:]
+        data = self._up_to_error(data)
+        self._done = is_done(data)
         if not self._spoken:
             self._spoken = b"data:" in data
             if not self._spoken:
@@ -219,15 +217,15 @@ class RelayedChat:
 
     def _ended(self) -> bytes:
         self._over = True
-        rest, self._rest = self._rest, b""
-        done = b"[DONE]" in rest
-        if not done and (self._needs_done or not self._tail.has_reason()):
+        rest = self._up_to_error(_last_frame(self._rest))
+        if self._error is None and not is_done(rest) and (self._needs_done or not self._tail.has_reason()):
             self._error = TransportFailed("the stream ended before the answer did", request_id=self._reply.request_id)
-            return b""
-        return rest + b"\n\n" if rest else b""
+        return rest
 
-    def _before_error(self, data: bytes) -> bytes:
-        """The frames before one that is an error, if one is: it is told once, by raising it."""
+    def _up_to_error(self, data: bytes) -> bytes:
+        """The frames before one that is an error, or all if none is: it is told once, by raising it."""
+        if b'"error"' not in data and b"event:" not in data:
+            return data
         start = 0
         for frame in frames_of(data):
             for event in SseParser().feed(frame):
@@ -247,6 +245,18 @@ class RelayedChat:
         await self._reply.aclose()
 
 
+def _last_frame(rest: bytes) -> bytes:
+    """What the stream ended with, and the blank line that it lacks; nothing where it is cut inside of a frame."""
+    frame = rest + b"\n\n" if rest else b""
+    try:
+        for event in SseParser().feed(frame):
+            if event.data != "[DONE]" and event.event != "error":
+                json.loads(event.data)
+    except ValueError:
+        return b""
+    return frame
+
+
 def _error_in(text: str, *, named: bool) -> object:
     try:
         data = json.loads(text)
@@ -258,10 +268,11 @@ def _error_in(text: str, *, named: bool) -> object:
 def _as_frames(answer: Wire) -> bytes:
     """A whole answer as a stream would have said it."""
     choices = []
-    for choice in answer["choices"]:
-        message = dict(choice.get("message") or {})
+    for choice in list_of_mappings(answer, "choices"):
+        message = dict(mapping(choice, "message"))
         if isinstance(message.get("tool_calls"), list):
-            message["tool_calls"] = [{"index": index, **call} for index, call in enumerate(message["tool_calls"])]
+            calls = list_of_mappings(message, "tool_calls")
+            message["tool_calls"] = [{"index": index, **call} for index, call in enumerate(calls)]
         choices.append({**{key: choice[key] for key in choice if key != "message"}, "delta": message})
     chunk = {**answer, "object": "chat.completion.chunk", "choices": choices}
     return f"data: {json.dumps(chunk, ensure_ascii=False)}\n\ndata: [DONE]\n\n".encode()

@@ -16,13 +16,14 @@ from mlo.responses import FinishReason, Usage
 
 from .from_wire import finish_reason, usage_of
 
-__all__ = ["StreamTail", "frames_of", "is_odd", "summary_of", "whole_frames"]
+__all__ = ["StreamTail", "frames_of", "is_done", "is_odd", "summary_of", "whole_frames"]
 
 _USAGE = re.compile(rb'"usage"\s*:\s*(?=\{)')
 _REASON = re.compile(rb'"finish_reason"\s*:\s*"(\w+)"')
 _MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]+)"')
 _CALLS = re.compile(rb'"tool_calls"\s*:\s*\[\s*\{')
 _NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
+_DONE = re.compile(rb"(?:^|[\r\n])data:[ \t]*\[DONE\]")  # at the beginning of a line: a text may hold it, too
 _FRAME = re.compile(rb".*?(?:\r?\n){2}", re.DOTALL)
 _SAID = re.compile(rb'"(?:content|reasoning_content|reasoning|refusal|arguments)"\s*:\s*"((?:[^"\\]|\\.)+)"')
 _ENDS: Final = (b"\n\n", b"\r\n\r\n")
@@ -44,6 +45,11 @@ def summary_of(body: bytes, request_id: str | None = None) -> RelaySummary:
         model=_model_in(body),
         request_id=request_id,
     )
+
+
+def is_done(frames: bytes) -> bool:
+    """Whether the last word of a stream is among the frames, of which the last one may be cut."""
+    return b"[DONE]" in frames and _DONE.search(frames) is not None
 
 
 def frames_of(data: bytes) -> list[bytes]:
