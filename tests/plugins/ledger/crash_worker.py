@@ -85,7 +85,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     # what every child needs is imported once, before they are forked
-    import mlo_ledger.opening
+    import mlo_ledger.opening  # noqa: F401
     import mlo_openai_compat.provider  # noqa: F401
 
     main()

@@ -176,6 +176,11 @@ class LedgerObserver:
         if self._writer is not None:
             await self._writer.flush()
 
+    def look_now(self) -> None:
+        """Do now what is done every few seconds: signs of life, prices that were imported, limits that only warn."""
+        if self._writer is not None:
+            self._writer.look_now()
+
     def state(self) -> LedgerState:
         """How the ledger is."""
         writer = self._writer

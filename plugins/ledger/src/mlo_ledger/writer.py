@@ -105,6 +105,11 @@ class Writer:
             self._tickets.append(ticket)
         self._wake.set()
 
+    def look_now(self) -> None:
+        """Do the chores at the next opportunity."""
+        self._chores.hurry()
+        self._wake.set()
+
     async def flush(self) -> None:
         """Wait until the database has everything that was taken so far.
 
