@@ -146,7 +146,8 @@ def from_reply(reply: StreamReply, timeouts: Timeouts, url: httpx.URL) -> Passed
     chunks = reply.chunks()
 
     async def aclose() -> None:
-        await chunks.aclose()
+        if not reply.is_being_read:
+            await chunks.aclose()
         await reply.aclose()
 
     return PassedReply(

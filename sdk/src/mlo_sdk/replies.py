@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
-from typing import Any
+from types import AsyncGeneratorType
+from typing import Any, cast
 
 import anyio
 import httpx
@@ -59,13 +60,18 @@ class StreamReply:
     def __init__(self, response: httpx.Response, timeouts: Timeouts, request_id: str | None) -> None:
         self._response = response
         self._timeouts = timeouts
-        self._pieces = _pieces(response)
+        self._pieces = cast("AsyncGeneratorType[bytes, None]", _pieces(response))
         self.request_id = request_id
 
     @property
     def status(self) -> int:
         """The HTTP status."""
         return self._response.status_code
+
+    @property
+    def is_being_read(self) -> bool:
+        """Whether some task waits for a piece of the body right now."""
+        return self._pieces.ag_running
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -154,7 +160,13 @@ class StreamReply:
                     pass
 
     async def aclose(self) -> None:
-        """Close the response, and its connection unless the body was read to its end."""
+        """Close the response, and its connection unless the body was read to its end.
+
+        Another task that is reading meanwhile gets ``TransportFailed``.
+        """
+        if self.is_being_read:
+            await self._response.aclose()
+            return
         if not self._response.is_closed:
             # Dropping the half-read generators of httpx and httpcore would leave each to the garbage collector, which
             # trio reports. Reading on in a cancelled scope unwinds all of them at the next wait; httpcore then closes

@@ -397,6 +397,25 @@ async def test_a_server_that_does_not_stream_is_put_into_frames(client_of: Clien
     assert (source.content_type.partition(";")[0], source.summary().usage) == ("text/event-stream", USAGE)
 
 
+async def test_another_task_may_hang_up(client_of: ClientOf) -> None:
+    with serving(lambda _: [*streamed(said("x"), STOP, end=False), HANG]) as server:
+        async with provider_of(client_of, server) as provider:
+            source = await opened(provider)
+
+            async def read() -> None:
+                with pytest.raises(TransportFailed, match="was lost"):
+                    await bytes_of(source)
+
+            with anyio.fail_after(10):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(read)
+                    await anyio.wait_all_tasks_blocked()
+                    await anyio.sleep(0.05)  # what has come is read by then
+                    await source.aclose()
+            await anyio.to_thread.run_sync(server.closed_by_client.wait, 5)
+    assert server.closed_by_client.is_set()
+
+
 @pytest.mark.parametrize("choices", [["x"], [{"message": "x"}], [{"message": {"tool_calls": ["x"]}}]])
 async def test_an_answer_that_is_not_a_stream_and_odd(client_of: ClientOf, choices: list[object]) -> None:
     with serving(lambda _: [whole_json({"choices": choices})]) as server:
