@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -15,11 +16,26 @@ __all__ = ["add_document", "document_of"]
 
 
 def add_document(app: FastAPI) -> None:
-    """Serve the document at ``/openapi.json``, to everybody: it tells nothing of what this gateway is used for."""
+    """Serve the document at ``/openapi.json``, to everybody: it tells nothing of what this gateway is used for.
+
+    ``app.state.parameters`` says which query parameters it knows of a method and a path.
+    """
 
     @cache
     def document() -> dict[str, Any]:
         return document_of(app)
+
+    @cache
+    def places() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
+        # where FastAPI keeps a route's parameters and its whole path differs between its versions
+        paths = document()["paths"].items()
+        return [(re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), operations) for path, operations in paths]
+
+    def parameters(method: str, path: str) -> frozenset[str]:
+        operation = next((each for place, each in places() if place.fullmatch(path)), {}).get(method.lower(), {})
+        return frozenset(each["name"] for each in operation.get("parameters", ()) if each["in"] == "query")
+
+    app.state.parameters = parameters
 
     @app.get("/openapi.json", include_in_schema=False)
     async def show(_: Request) -> JSONResponse:

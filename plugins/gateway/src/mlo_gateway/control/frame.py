@@ -13,12 +13,14 @@ from mlo_gateway.accounts.acting import Acting, Looking
 from mlo_gateway.accounts.loading import Entry
 from mlo_gateway.accounts.paging import MOST, Cut
 from mlo_gateway.accounts.records import Actor
+from mlo_gateway.contracts import GatewayError
 
 from .seams import Control
 
 __all__ = ["Frame", "Framed", "Paged"]
 
 T = TypeVar("T")
+_MOST_SHOWN = 60
 
 
 @frozen(kw_only=True)
@@ -48,10 +50,23 @@ _bearer = HTTPBearer(auto_error=False, description="A key with the scope `admin`
 
 async def _frame(request: Request, _shown: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Frame:
     control: Control = request.app.state.control
+    _demand_known(request)
     header = request.headers.get("authorization")
     entry = await control.ring.administrator(None if header is None else header.encode("latin-1"))
     address = "" if request.client is None else request.client.host
     return Frame(control=control, entry=entry, actor=entry.actor(address[:64]))
+
+
+def _demand_known(request: Request) -> None:
+    """Refuse parameters that the route does not have: whoever mistypes a filter must not get everything."""
+    if not request.query_params:
+        return
+    known: frozenset[str] = request.app.state.parameters(request.method, request.scope["path"])
+    for name in request.query_params:
+        if name not in known:
+            takes = ", ".join(sorted(known)) or "none"
+            message = f"There is no such query parameter here; it takes {takes}."
+            raise GatewayError(422, "unknown_parameter", "invalid_request_error", message, param=name[:_MOST_SHOWN])
 
 
 async def _page(

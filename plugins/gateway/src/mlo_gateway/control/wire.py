@@ -59,12 +59,17 @@ def _moment(value: object) -> object:
     return datetime.fromisoformat(value.upper())
 
 
+def _whole(value: object) -> object:
+    # JSON knows one kind of number: 60.0 is the integer 60
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=63)]
 Title: TypeAlias = Annotated[str, StringConstraints(pattern=TITLE_PATTERN, max_length=MOST_TITLE)]
 Pattern: TypeAlias = Annotated[str, StringConstraints(pattern=TITLE_PATTERN, min_length=1, max_length=MOST_TITLE)]
 Moment: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_moment)]
-PerMinute: TypeAlias = Annotated[int, Field(ge=1, le=_MOST_PER_MINUTE)]
-PerMonth: TypeAlias = Annotated[int, Field(ge=1, le=_MOST_PER_MONTH)]
+PerMinute: TypeAlias = Annotated[int, Field(ge=1, le=_MOST_PER_MINUTE), BeforeValidator(_whole)]
+PerMonth: TypeAlias = Annotated[int, Field(ge=1, le=_MOST_PER_MONTH), BeforeValidator(_whole)]
 Amount: TypeAlias = Annotated[
     str,
     StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$"),
@@ -223,7 +228,7 @@ class KeyChangeIn(_In):
 class RotateIn(_In):
     """How to replace a key: the old one goes on for ``overlap`` seconds."""
 
-    overlap: Annotated[int, Field(ge=0, le=_YEAR)] = 0
+    overlap: Annotated[int, Field(ge=0, le=_YEAR), BeforeValidator(_whole)] = 0
     expires_at: Moment | None = None
 
 
