@@ -26,7 +26,7 @@ from mlo.models import Capability, Price
 from mlo.records import AttemptFailed, AttemptFinished, AttemptStarted, CallFinished, CallStarted, FirstEvent, Record
 from mlo.relay import Relay, Relayed, RelayRequest
 from mlo.relayed import RelayedStream
-from mlo.responses import FinishReason
+from mlo.responses import FinishReason, Usage
 from mlo.routing import Request, Step, Target
 from mlo.settings import BreakerSettings, ProviderSettings, RetrySettings, Settings
 from tests.kernel.harness import OBSERVED, routing
@@ -268,6 +268,31 @@ async def test_a_bug_in_the_plugin_is_a_failed_attempt(stream: bool) -> None:
         with pytest.raises(ProviderError, match="a bug in the plugin"):
             async with router.relay(asked(stream=stream), target="a"):
                 pass
+
+
+@pytest.mark.parametrize("summary", [None, RuntimeError("no summary")])
+async def test_a_stream_that_cannot_sum_itself_up_ends_all_the_same(
+    summary: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Wrong(Source):
+        def summary(self) -> Any:
+            if isinstance(summary, Exception):
+                raise summary
+            return summary
+
+    class Provider(Relaying):
+        async def relay_stream(self, *_: object) -> Any:
+            return Wrong([b"one ", b"two"])
+
+    recorder = Recorder()
+    async with routing(recorder=recorder) as router:
+        router.add_provider("a", Provider("a"), concurrency=1)
+        for _ in range(2):  # the first one gives its slot back
+            async with router.relay(asked(stream=True), target="a", deadline=5.0) as answer:
+                assert await bytes_of(answer) == b"one two"
+    assert [record.status for record in recorder.of(CallFinished)] == ["ok"] * 2  # type: ignore[union-attr]
+    assert last(recorder, AttemptFinished).usage == Usage()
+    assert "a: the provider plugin failed" in caplog.text or "a: summary() gave NoneType" in caplog.text
 
 
 async def test_failures_trip_the_circuit_breaker() -> None:

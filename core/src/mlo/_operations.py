@@ -14,6 +14,7 @@ from ._attempt import Attempt
 from .api import Embedder, Provider
 from .errors import AnswerRejected, MloError, PluginFault, ProtocolViolated, Unsupported
 from .events import Event, Fold, Started, UsageReported
+from .relay import RelaySource, RelaySummary
 from .requests import ChatRequest, EmbeddingRequest
 from .responses import ChatResponse, Embeddings
 
@@ -26,6 +27,7 @@ __all__ = [
     "Operation",
     "Source",
     "close_source",
+    "summed_up",
     "wrong_result",
 ]
 
@@ -194,6 +196,19 @@ async def close_source(generator: Closable, target: str) -> None:
             pass
         except Exception:  # noqa: BLE001 - a border: a bug in a plugin must not take the call down with it
             _log.warning("%s: the provider plugin failed to close its stream", target, exc_info=True)
+
+
+def summed_up(source: RelaySource, target: str) -> RelaySummary:
+    """What is known of a relayed stream. A bug in the plugin must not keep the call from its end."""
+    try:
+        summary = source.summary()
+    except Exception:  # noqa: BLE001 - a border, as above
+        _log.warning("%s: the provider plugin failed to sum up its stream", target, exc_info=True)
+        return RelaySummary()
+    if not isinstance(summary, RelaySummary):
+        _log.warning("%s: %s", target, wrong_result("summary", summary, "a RelaySummary"))
+        return RelaySummary()
+    return summary
 
 
 GENERATE = _Generate()

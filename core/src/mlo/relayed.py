@@ -13,7 +13,7 @@ import attrs
 
 from ._call import Call, Status
 from ._executor import execute
-from ._operations import Source, close_source
+from ._operations import Source, close_source, summed_up
 from ._relaying import OpenRelay, RelayCommit, Result
 from .errors import DeadlineExceeded, ProviderError, StreamInterrupted
 from .messages import Message
@@ -64,7 +64,7 @@ class RelayedStream:
 
     def summary(self) -> RelaySummary:
         """What is known of the answer so far, with its cost."""
-        summary = self._source.summary()
+        summary = summed_up(self._source, self.target)
         usage = self._attempt.priced(summary.usage)
         return summary if usage is summary.usage else attrs.evolve(summary, usage=usage)
 
