@@ -100,6 +100,7 @@ async def test_a_whole_answer_goes_through_as_it_came(script: Script, upstream: 
         async with opened(router) as app:
             reply = await ask(app, CHAT, {**HELLO, "n": 1, "logprobs": True})
     assert (reply.status, reply.body) == (200, WHOLE)
+    assert (reply.headers["x-mlo-target"], reply.headers["x-mlo-call-id"]) == ("up", noted.records[-1].call_id)
     assert json.loads(script.bodies[0]) == {**HELLO, "model": "real-name", "n": 1, "logprobs": True}
     assert noted.records[-1].usage.total_tokens == 4
 

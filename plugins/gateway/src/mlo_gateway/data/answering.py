@@ -19,7 +19,7 @@ from mlo.errors import MloError
 from mlo.events import Event, Finished, Started
 from mlo.relay import Relayed, RelayRequest
 from mlo.relayed import RelayAnswer, RelayedStream
-from mlo.responses import ChatResponse, Usage
+from mlo.responses import CallInfo, ChatResponse, Usage
 from mlo.stream import Stream
 from mlo_gateway.app.exchange import Exchange
 from mlo_gateway.contracts import GatewayError, Header, Ticket
@@ -80,15 +80,17 @@ async def answer(
 async def _send(exchange: Exchange, ticket: Ticket, found: RelayAnswer, tongue: Tongue) -> None:
     if isinstance(found, Relayed):
         kind = (b"content-type", found.content_type.encode("latin-1"))
-        await exchange.respond(found.status, found.body, ticket.headers, kind)
+        await exchange.respond(found.status, found.body, _headers(found.call, ticket), kind)
     elif isinstance(found, RelayedStream):
         await _pass_on(exchange, ticket, found, tongue)
     elif isinstance(found, ChatResponse):
-        call = found.call
-        headers = [*ticket.headers] if call is None else [*told(call.call_id, call.target), *ticket.headers]
-        await exchange.respond(200, tongue.encode(found), headers)
+        await exchange.respond(200, tongue.encode(found), _headers(found.call, ticket))
     else:
         await _translate(exchange, ticket, found, tongue)
+
+
+def _headers(call: CallInfo | None, ticket: Ticket) -> list[Header]:
+    return [*ticket.headers] if call is None else [*told(call.call_id, call.target), *ticket.headers]
 
 
 async def _pass_on(exchange: Exchange, ticket: Ticket, stream: RelayedStream, tongue: Tongue) -> None:
