@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from attrs import define, field, frozen
@@ -121,7 +122,7 @@ class OpenCall:
     def end(self, record: CallFinished, rules: Rules, costing: Costing, refused: str | None) -> Ended:
         """The call has ended."""
         prices: list[Mapping[str, Any]] = []
-        rows = [self.row(number, attempt, rules, costing, prices) for number, attempt in self.tries.items()]
+        rows = [self.row(number, attempt, rules, costing, prices) for number, attempt in list(self.tries.items())]
         if not rows:
             rows = [row_of(self.fields, 0, [None] * 5, status=record.status)]
         final = self._final(rows, record)
@@ -135,7 +136,7 @@ class OpenCall:
             final[_STATUS] = record.status
             if record.error is not None and final[AT["error"]] is None:
                 final[AT["error"]] = type(record.error).__name__
-        counted = self.started.depth == 0 and any(self._reached(attempt) for attempt in self.tries.values())
+        counted = self.started.depth == 0 and any(self._reached(attempt) for attempt in list(self.tries.values()))
         final[_FINAL], final[_REQUESTS], final[_ATTEMPTS] = 1, int(counted), record.attempts
         final[_DECISION] = self._decision(record)
         if rules.features != "off":
@@ -167,14 +168,16 @@ class OpenCall:
         decided = self.decided
         if decided is None:
             return None
+        if not decided.rejected and len(self.steps) == 1 and not self.steps[0].scores:
+            step = self.steps[0]
+            return _plain_decision(decided.strategy, decided.candidates, step.targets, step.probability, record.target)
         said: dict[str, Any] = {"strategy": decided.strategy, "candidates": decided.candidates}
         if decided.rejected:
             said["rejected"] = {name: reason[:_LONGEST_REASON] for name, reason in decided.rejected.items()}
         if self.steps:
             said["steps"] = [_step(step) for step in self.steps]
         said["chosen"] = record.target
-        text = _dump(said)
-        return text if text.isascii() and "\\u0000" not in text else _storable(text)
+        return _text(said)
 
     def _features(self, rules: Rules) -> str | None:
         shape = self.shape()
@@ -185,6 +188,26 @@ class OpenCall:
         if rules.features == "hash" and request is not None:
             said["hash"] = prompt_hash(request, rules.key)
         return _dump(said)
+
+
+@lru_cache(maxsize=1024)
+def _plain_decision(
+    strategy: str,
+    candidates: tuple[str, ...],
+    targets: tuple[str, ...],
+    probability: float | None,
+    chosen: str | None,
+) -> str:
+    """What most calls say: one step, nothing rejected, no scores."""
+    step: dict[str, Any] = {"targets": targets}
+    if probability is not None:
+        step["probability"] = _number(probability)
+    return _text({"strategy": strategy, "candidates": candidates, "steps": [step], "chosen": chosen})
+
+
+def _text(said: dict[str, Any]) -> str:
+    text = _dump(said)
+    return text if text.isascii() and "\\u0000" not in text else _storable(text)
 
 
 def _step(step: StepChosen) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from attrs import field, frozen
@@ -79,6 +80,9 @@ def cleaned(text: object) -> str | None:
     return short.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")
 
 
+_known = lru_cache(maxsize=4096)(cleaned)  # names that come again with every call
+
+
 def call_fields(call: CallStarted, moment: int) -> Fields:
     """What all rows of a call share, in the order of :func:`row_of`."""
     said = call.metadata
@@ -88,23 +92,23 @@ def call_fields(call: CallStarted, moment: int) -> Fields:
     else:
         trace = said.get("traceparent")
         names = [
-            cleaned(said.get("organization")),
-            cleaned(said.get("project")),
-            cleaned(said.get("key")),
+            _known(said.get("organization")),
+            _known(said.get("project")),
+            _known(said.get("key")),
             cleaned(said.get("request_id")),
             None if trace is None or len(trace) < 36 else cleaned(trace[3:35]),
         ]
-    return [moment, call.call_id, cleaned(call.parent), call.depth, *names, cleaned(call.route), call.operation]
+    return [moment, call.call_id, cleaned(call.parent), call.depth, *names, _known(call.route), call.operation]
 
 
 def attempt_fields(attempt: AttemptStarted) -> Fields:
     """What is known of an attempt when it begins, in the order of :func:`row_of`."""
     return [
-        cleaned(attempt.target),
-        cleaned(attempt.provider) or None,
-        cleaned(attempt.plugin) or None,
-        cleaned(attempt.model),
-        cleaned(attempt.residency.region),
+        _known(attempt.target),
+        _known(attempt.provider) or None,
+        _known(attempt.plugin) or None,
+        _known(attempt.model),
+        _known(attempt.residency.region),
     ]
 
 
@@ -126,7 +130,7 @@ def row_of(
         latency, queued = _micros(ended.elapsed), _micros(ended.queued)
         first = None if ended.first_event is None else _micros(ended.first_event)
         if type(ended) is AttemptFinished:
-            answered = cleaned(ended.model)
+            answered = _known(ended.model)
             reason = None if ended.finish_reason is None else str(ended.finish_reason)
         elif type(ended) is AttemptFailed and ended.error is not None:
             error, code = type(ended.error).__name__, cleaned(getattr(ended.error, "code", None))

@@ -6,15 +6,19 @@ import json
 from typing import Any
 from zlib import crc32
 
+import orjson
+
 __all__ = ["decoded", "encoded"]
 
-_dump = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False).encode
 _HEAD = 9  # eight digits and a space
 
 
 def encoded(value: Any) -> bytes:
-    """One line. Being ASCII, it holds whatever text callers sent, lone surrogates included."""
-    body = _dump(value).encode("ascii")
+    """One line."""
+    try:
+        body = orjson.dumps(value)
+    except TypeError:  # text with a lone surrogate, or a number beyond 64 bits: JSON in ASCII can say that
+        body = json.dumps(value, separators=(",", ":")).encode("ascii")
     return b"%08x %s\n" % (crc32(body), body)
 
 
@@ -24,6 +28,6 @@ def decoded(line: bytes) -> Any | None:
     try:
         if not line.endswith(b"\n") or int(line[: _HEAD - 1], 16) != crc32(body):
             return None
-        return json.loads(body)
+        return orjson.loads(body) if b"\\ud" not in body else json.loads(body)
     except ValueError:
         return None

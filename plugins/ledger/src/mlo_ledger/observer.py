@@ -306,7 +306,7 @@ class LedgerObserver:
         place = journal.append(end_line(settlement), settles=True)
         if place is None:
             self._watch.journal(str(journal.error or "it has reached its limit"))
-        del self._open[record.call_id]
+        self._open.pop(record.call_id, None)
         writer.put(place, settlement)
 
     def _write(self, line: bytes) -> None:

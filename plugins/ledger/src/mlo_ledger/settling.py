@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeAlias
 
 from attrs import define, field
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import Connection, Executable, bindparam, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .events import AT, COLUMNS, HoldUsed, Row, Settlement
@@ -122,9 +123,40 @@ def add_to_hours(connection: Connection, sums: Mapping[HourKey, Sequence[int]]) 
     if not sums:
         return
     rows = [dict(zip(KEY, key, strict=True)) | dict(zip(MEASURES, sums[key], strict=True)) for key in sorted(sums)]
-    statement = upsert(connection)(usage_hour)
+    connection.execute(_hours_statement(connection.dialect.name), rows)
+
+
+# Making a statement costs more than running it: each is made once.
+@cache
+def _hours_statement(dialect: str) -> Executable:
+    statement = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(usage_hour)
     more = {name: usage_hour.c[name] + statement.excluded[name] for name in MEASURES}
-    connection.execute(statement.on_conflict_do_update(index_elements=KEY, set_=more), rows)
+    return statement.on_conflict_do_update(index_elements=KEY, set_=more)
+
+
+_windows_query = select(
+    quota_window.c.scope, quota_window.c.period, quota_window.c.zone, quota_window.c.begins, quota_window.c.resets
+).where(quota_window.c.scope.in_(bindparam("scopes", expanding=True)), quota_window.c.resets > bindparam("earliest"))
+_window_update = (
+    update(quota_window)
+    .where(
+        quota_window.c.scope == bindparam("s"),
+        quota_window.c.period == bindparam("p"),
+        quota_window.c.zone == bindparam("z"),
+    )
+    .values({name: quota_window.c[name] + bindparam(f"d_{name}") for name in _PARTS})
+)
+_lease_update = (
+    update(quota_lease)
+    .where(quota_lease.c.id == bindparam("i"))
+    .values({"requests": quota_lease.c.requests + bindparam("r"), "nano": quota_lease.c.nano + bindparam("n")})
+)
+_rests_query = (
+    select(quota_lease.c.id, quota_lease.c.requests, quota_lease.c.nano, quota_lease.c.lost)
+    .where(quota_lease.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(quota_lease.c.id)
+    .with_for_update()
+)
 
 
 def _windows_of(connection: Connection, rows: Iterable[Row]) -> dict[WindowKey, Change]:
@@ -137,12 +169,8 @@ def _windows_of(connection: Connection, rows: Iterable[Row]) -> dict[WindowKey, 
     changes: dict[WindowKey, Change] = {}
     if not by_scope:
         return changes
-    columns = quota_window.c
     earliest = min(row[_TS] for rows in by_scope.values() for row in rows)
-    query = select(columns.scope, columns.period, columns.zone, columns.begins, columns.resets).where(
-        columns.scope.in_(bindparam("scopes", expanding=True)), columns.resets > bindparam("earliest")
-    )
-    found = connection.execute(query, {"scopes": sorted(by_scope), "earliest": earliest})
+    found = connection.execute(_windows_query, {"scopes": sorted(by_scope), "earliest": earliest})
     for scope, period, zone, begins, resets in found:
         change = changes.setdefault((scope, period, zone), Change())
         for row in by_scope[scope]:
@@ -183,10 +211,8 @@ def _rests(connection: Connection, leases: Iterable[str]) -> dict[str, list[int]
     wanted = sorted(leases)
     if not wanted:
         return {}
-    columns = quota_lease.c
-    query = select(columns.id, columns.requests, columns.nano, columns.lost).order_by(columns.id)
-    query = query.where(columns.id.in_(bindparam("ids", expanding=True))).with_for_update()
-    return {found[0]: [int(amount) for amount in found[1:]] for found in connection.execute(query, {"ids": wanted})}
+    found = connection.execute(_rests_query, {"ids": wanted})
+    return {lease: [int(amount) for amount in rest] for lease, *rest in found}
 
 
 def change_events(connection: Connection, changes: Mapping[str, Sequence[int]]) -> None:
@@ -206,29 +232,20 @@ def change_events(connection: Connection, changes: Mapping[str, Sequence[int]]) 
 
 def change_windows(connection: Connection, changes: Mapping[WindowKey, Change]) -> None:
     """Add to windows, in one order for all who write."""
-    columns = quota_window.c
     rows = [
         {"s": key[0], "p": key[1], "z": key[2], **{f"d_{n}": v for n, v in zip(_PARTS, change.amounts, strict=True)}}
         for key, change in sorted(changes.items(), key=lambda each: each[0])
         if any(change.amounts)
     ]
     if rows:
-        statement = (
-            update(quota_window)
-            .where(columns.scope == bindparam("s"), columns.period == bindparam("p"), columns.zone == bindparam("z"))
-            .values({name: columns[name] + bindparam(f"d_{name}") for name in _PARTS})
-        )
-        connection.execute(statement, rows)
+        connection.execute(_window_update, rows)
 
 
 def change_leases(connection: Connection, changes: Mapping[str, Sequence[int]]) -> None:
     """Add to what is left of leases."""
-    columns = quota_lease.c
     rows = [{"i": key, "r": changes[key][0], "n": changes[key][1]} for key in sorted(changes) if any(changes[key])]
     if rows:
-        statement = update(quota_lease).where(columns.id == bindparam("i"))
-        more = {"requests": columns.requests + bindparam("r"), "nano": columns.nano + bindparam("n")}
-        connection.execute(statement.values(more), rows)
+        connection.execute(_lease_update, rows)
 
 
 def lock_table(connection: Connection) -> None:

@@ -34,7 +34,8 @@ __all__ = ["Writer"]
 _log = logging.getLogger("mlo")
 _QUEUE = 20_000
 _BATCH = 500
-_GATHER = 0.004  # s that a commit waits for others to join it
+_GATHER = 0.012  # s that a commit waits for others to join it, and where somebody waits for it:
+_HURRY = 0.001
 _TICK = 0.04
 _IDLE = 1.0
 _LONGEST_PAUSE = 2.0
@@ -161,8 +162,8 @@ class Writer:
         while not self._closing.is_set():
             self._wake.wait(self._pause())
             self._wake.clear()
-            if not self._tickets and len(self._queue) < _BATCH:
-                self._closing.wait(_GATHER)
+            if len(self._queue) < _BATCH:
+                self._closing.wait(_HURRY if self._tickets or self._flushes else _GATHER)
             try:
                 self._cycle()
             except Exception:  # noqa: BLE001, RUF100 - a border: the outermost frame of the thread goes on whatever happens
