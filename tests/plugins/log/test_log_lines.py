@@ -25,6 +25,7 @@ from mlo.records import (
     CallStarted,
     EventSeen,
     Record,
+    StepChosen,
 )
 from mlo.requests import ChatRequest
 from mlo.responses import ChatResponse, Usage
@@ -249,10 +250,36 @@ def test_a_queue_that_is_full_drops_and_counts() -> None:
     assert stuck.lines == ["3 lost"]
 
 
+class Mute(Exception):
+    """Cannot even say that."""
+
+    def __str__(self) -> str:
+        raise OSError
+
+
+async def test_an_error_without_a_text_does_not_end_the_log(tmp_path: Path) -> None:
+    mute = AttemptFailed(call_id="c-1", attempt=1, target="a", elapsed=1.0, error=Mute(), cancelled=False)
+    lines = await logged(tmp_path, FINISHED, mute, FINISHED)
+    assert sorted(line["event"] for line in lines) == ["call_finished", "call_finished", "lines_dropped"]
+    assert [line["count"] for line in lines if "count" in line] == [1]
+
+
+def test_numbers_that_json_does_not_know_are_texts() -> None:
+    scores = {"a": float("nan"), "b": float("inf"), "c": -0.5}
+    said = described(StepChosen(call_id="c-1", targets=("a",), scores=scores))
+    assert json.dumps(said["scores"], allow_nan=False) == '{"a": "nan", "b": "inf", "c": -0.5}'
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "Authorization: Bearer abc.def-123",
+        "Authorization: Bearer  abc.def-123",
+        "authorization:\tBasic\tdXNlcjpwYXNz",
+        "Authorization: hunter2",
+        "X-Api-Key: hunter2",
+        '{"password": "correct hunter2"}',
+        "secret='correct hunter2'",
         "authorization: basic dXNlcjpwYXNz",
         "Api-Key AQVNabcdefghijklmnopqrst",
         "https://user:hunter2@example.org/x",
@@ -275,7 +302,15 @@ def test_what_looks_like_a_key_is_masked(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Привет", "call c-1 took 3 s", "the token count is 5", "risk-free", "max_tokens: 5", "unknown key: deadlin"],
+    [
+        "Привет",
+        "call c-1 took 3 s",
+        "providers.a.api_key: expected a text",
+        "the token count is 5",
+        "risk-free",
+        "max_tokens: 5",
+        "unknown key: deadlin",
+    ],
 )
 def test_what_does_not_is_left_alone(text: str) -> None:
     assert masked(text) == text
@@ -287,6 +322,9 @@ def test_the_name_of_a_field_may_tell_that_it_is_a_secret() -> None:
         "session": "s",
         "deep": [{"Authorization": MASK}],
     }
+    names = ("set-cookie", "secret_key", "private-key", "accessKey", "db_pwd", "PASSWD", "client_secret")
+    assert masked(dict.fromkeys(names, "x")) == dict.fromkeys(names, MASK)
+    assert masked({"credentials": {"user": "x"}, "tokens": 3}) == {"credentials": MASK, "tokens": 3}
 
 
 @given(st.text())

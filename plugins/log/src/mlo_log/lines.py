@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, get_args
@@ -111,7 +112,7 @@ def described(record: records.Record) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     match value:
         case float():
-            return round(value, 6)
+            return round(value, 6) if math.isfinite(value) else str(value)  # JSON has no word for the others
         case BaseException():
             return _error(value)
         case ChatRequest():

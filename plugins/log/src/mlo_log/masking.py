@@ -18,12 +18,16 @@ __all__ = ["MASK", "Redaction", "masked"]
 MASK = "****"
 
 _NAMES = re.compile(
-    r"(api[-_]?key|authorization|password|passphrase|secret|credentials?|(^|[-_])token)$", re.IGNORECASE
+    r"((api|secret|private|access)[-_]?key|authorization|cookie|passw(or)?d|pwd|passphrase|secret|credentials?"
+    r"|(^|[-_])token)$",
+    re.IGNORECASE,
 )
 _TEXTS = (
-    re.compile(r"(?i)(\b(?:Bearer|Basic|Api-Key) )\S+"),
+    re.compile(r"(?i)(\b(?:Bearer|Basic|Api-Key)[ \t]+)\S+"),
+    re.compile(r"(?i)(\b(?:Api-Key|Authorization):[ \t]*)\S+"),
     re.compile(r"(://)[^/@\s]+(?=@)"),  # user:password@ in an address
-    re.compile(r"""(?i)((?:key|token|password|secret)(?:=["']?|["']\s*:\s*["']))[^\s&;,"'}]+"""),
+    re.compile(r"""(?i)((?:key|token|password|secret)(?:=|["']\s*:\s*)["'])[^"']+"""),
+    re.compile(r"""(?i)((?:key|token|password|secret)=)[^\s&;,"'}]+"""),
     re.compile(
         r"()(?:\b(?:sk|pk|rk)-[\w-]{8,}|\bAQVN[\w-]{20,}|\bt1\.[\w-]{20,}[\w.-]*|\beyJ[\w-]{10,}\.[\w-]+\.[\w-]*)"
     ),
@@ -32,8 +36,10 @@ _TEXTS = (
 
 def masked(value: Any, name: str = "") -> Any:
     """``value`` with everything that looks like a credential replaced; ``name`` is the key it stands under."""
+    if isinstance(value, str | Mapping) and _NAMES.search(name):
+        return MASK
     if isinstance(value, str):
-        return MASK if _NAMES.search(name) else _masked_text(value)
+        return _masked_text(value)
     if isinstance(value, Mapping):
         return {key: masked(item, str(key)) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -60,7 +60,8 @@ class Writer:
     """Takes work without waiting and does it in order, in one thread.
 
     Each item is a function that gives lines, or none: making the text is left to the thread, too.
-    Beyond ``limit`` waiting items further ones are dropped; ``dropped`` makes the line that says how many.
+    Beyond ``limit`` waiting items further ones are dropped, and so is what cannot be put into words; ``dropped`` makes
+    the line that says how many.
     """
 
     def __init__(self, destination: Destination, limit: int, dropped: Callable[[int], str]) -> None:
@@ -95,9 +96,16 @@ class Writer:
             while going:
                 items = self._next()
                 going = items[-1] is not None
-                self._write([line for item in items if item is not None for line in item()])
+                self._write([line for item in items if item is not None for line in self._made(item)])
         finally:
             self._destination.close()
+
+    def _made(self, item: Callable[[], Iterable[str]]) -> Iterable[str]:
+        try:
+            return item()
+        except Exception:  # noqa: BLE001 - a border: a foreign error without a text must not end the log
+            self._dropped += 1
+            return ()
 
     def _next(self) -> list[Callable[[], Iterable[str]] | None]:
         """What waits, but at least one item; the one that ends it all comes last."""
