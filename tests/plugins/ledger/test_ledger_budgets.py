@@ -157,7 +157,10 @@ async def test_unknown_time_zones_are_refused(tmp_path: Path) -> None:
             await ledger.limit(Limit(scope="all", requests=1, time_zone="Mars/Olympus"))
 
 
-async def test_what_others_keep_for_later_is_recalled(url: str, tmp_path: Path) -> None:
+async def test_what_others_keep_for_later_is_recalled(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlo_ledger.observer._RECALL_WAIT", 10.0)  # both share one busy interpreter here
     budgets = [{"project": "web", "requests": 400}]
     async with ledger_at(url, tmp_path / "a", budgets=budgets) as (first, elder):
         async with ledger_at(url, tmp_path / "b", budgets=budgets) as (second, ledger):

@@ -112,7 +112,7 @@ class Bank:
             waits_for_requests = pot.limit.requests is not None and grant.others_requests > 0
             waits_for_money = pot.limit.nano is not None and grant.others_nano > 0
             if (waits_for_requests or waits_for_money) and now >= pot.recall_failed_until:
-                if now < ticket.until:
+                if ticket.waits(now):
                     continue
                 pot.recall_failed_until = now + _IN_VAIN
             pot.closed_until = now + _CLOSED

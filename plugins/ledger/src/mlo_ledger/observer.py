@@ -199,7 +199,7 @@ class LedgerObserver:
         writer = self._writer
         if writer is None:
             return
-        ticket = Ticket(self._admission, pots, call.moment, call.held, monotonic() + _RECALL_WAIT)
+        ticket = Ticket(self._admission, pots, call.moment, call.held, _RECALL_WAIT)
         writer.ask(ticket)
         call.holds = await ticket.holds()
 

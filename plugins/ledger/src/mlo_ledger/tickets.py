@@ -44,10 +44,15 @@ class Bell:
 
 
 class Ticket:
-    """A call that waits for the database to say whether it may go on. ``until`` is on the monotonic clock."""
+    """A call that waits for the database to say whether it may go on.
 
-    def __init__(self, admission: Admission, pots: tuple[Pot, ...], moment: int, nano: int, until: float) -> None:
-        self.pots, self.moment, self.nano, self.until = pots, moment, nano, until
+    ``patience`` is how many seconds it waits for others to give back what it needs, from when that is known.
+    """
+
+    def __init__(self, admission: Admission, pots: tuple[Pot, ...], moment: int, nano: int, patience: float) -> None:
+        self.pots, self.moment, self.nano = pots, moment, nano
+        self._patience = patience
+        self._until: float | None = None
         self._admission = admission
         self._lock = threading.Lock()
         self._bell = Bell()
@@ -82,6 +87,12 @@ class Ticket:
                 return False
         self._bell.ring()
         return True
+
+    def waits(self, now: float) -> bool:
+        """Whether it still waits for others at ``now``, of the monotonic clock."""
+        if self._until is None:
+            self._until = now + self._patience
+        return now < self._until
 
     def refuse(self, refusal: CallRefused) -> None:
         """Tell the call that it may not go on."""

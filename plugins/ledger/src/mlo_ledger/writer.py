@@ -174,6 +174,8 @@ class Writer:
     def _pause(self) -> float:
         if self._failures:
             return min(_LONGEST_PAUSE, _TICK * (1 << self._failures))
+        if self._journal.has_skipped:
+            return 0.0
         if self._tickets or self._admission.has_unspent:
             return _TICK
         return _IDLE
