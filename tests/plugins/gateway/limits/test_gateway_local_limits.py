@@ -13,7 +13,7 @@ from mlo_gateway.limits.config import AdmissionConfig, LimitsConfig
 from mlo_gateway.limits.memory import LocalLimiter
 from tests.plugins.gateway.limits.worlds import principal
 
-_KEYS = int(os.environ.get("MLO_LIMIT_KEYS", "15000"))
+_KEYS = int(os.environ.get("MLO_LIMIT_KEYS", "6000"))
 
 
 class _Clock:

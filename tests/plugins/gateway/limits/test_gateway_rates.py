@@ -15,7 +15,7 @@ from tests.plugins.gateway.limits.worlds import World, fresh, principal, shared_
 from tests.services.redis import RedisServer
 
 _MINUTE = 60_000_000
-_law = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_law = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 pauses = st.one_of(st.just(0), st.integers(0, 2_000_000), st.integers(0, 2 * _MINUTE))
 
 

@@ -20,7 +20,7 @@ from tests.plugins.gateway.serving.processes import GatewayProcess, gateway, unt
 # starting processes takes its time
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
-_STREAMS = int(os.environ.get("MLO_STREAMS", "25"))
+_STREAMS = int(os.environ.get("MLO_STREAMS", "15"))
 _WORKERS = os.environ.get("MLO_WORKERS", "1")
 _WORDS = 35 + _STREAMS  # long enough for all of them to be open at once
 _CONFIGURATION = f"""
