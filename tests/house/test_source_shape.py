@@ -21,6 +21,7 @@ _MAY_CATCH_EVERYTHING = {
     "core/src/mlo/_operations.py",  # a provider's stream while it closes
     "core/src/mlo/_registry.py",  # a plugin's import and registration
     "plugins/cli/src/mlo_cli/run.py",  # the outermost frame of a command
+    "plugins/ledger/src/mlo_ledger/writer.py",  # the outermost frame of its thread
     "plugins/log/src/mlo_log/sink.py",  # a record that cannot be put into words: the lines after it must be written
     "plugins/otel/src/mlo_otel/delivery.py",  # an exporter: its bug must not end the thread that sends
     "plugins/gateway/src/mlo_gateway/app/application.py",  # one request: its bug must not end the connection unanswered

@@ -166,7 +166,7 @@ class Writer:
                 self._closing.wait(_HURRY if self._tickets or self._flushes else _GATHER)
             try:
                 self._cycle()
-            except Exception:  # noqa: BLE001, RUF100 - a border: the outermost frame of the thread goes on whatever happens
+            except Exception:  # noqa: BLE001 - a border: the outermost frame of the thread goes on whatever happens
                 _log.exception("the ledger's writer failed; it goes on")
                 self._closing.wait(_TICK)
         self._finish()
@@ -188,7 +188,7 @@ class Writer:
                         break
                 if self._give_back_all():
                     return
-            except Exception:  # noqa: BLE001, RUF100 - as above: what is left stays in the journal
+            except Exception:  # noqa: BLE001 - as above: what is left stays in the journal
                 _log.exception("the ledger's writer failed while closing; what is left is in the journal")
         self._fail(DatabaseUnavailable("the ledger is closed"))
 
