@@ -12,6 +12,20 @@ from tests.plugins.gateway.accounts.stores import World, copy_of, emptied
 from tests.services.postgres import PostgresServer, postgres_server
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave one of four combinations out: databases are used in threads, the same from both event loops."""
+    for item in [item for item in items if _is_spare(item)]:
+        items.remove(item)
+
+
+def _is_spare(item: pytest.Item) -> bool:
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    if not item.path.is_relative_to(Path(__file__).parent):
+        return False
+    kinds = {parameters.get("database"), parameters.get("url")}
+    return "postgresql" in kinds and parameters.get("anyio_backend", ("",))[0] == "trio"
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     with postgres_server() as server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import Any
 
 import anyio
@@ -90,7 +91,7 @@ async def long_log(world: World) -> int:
     await peopled(world)
     for _ in range(5):
         made, _ = await world.key()
-        await world.act(lambda act, ident=made.id: revoke_key(act, ident))
+        await world.act(partial(revoke_key, ident=made.id))
     return 15
 
 
@@ -102,7 +103,7 @@ async def test_tampering_shows(small_world: World) -> None:
     columns = {"at": 1, "actor": "nobody", "address": "::1", "action": "no.thing", "target": "x"}
     columns |= {"before": '{"a": 1}', "after": "{}", "organization": "other", "project": "other", "digest": "0" * 64}
 
-    def undone(connection: Any, change: Any, seq: int) -> Any:
+    def undone(connection: Any, change: Any) -> Any:
         connection.execute(change)
         try:
             return verify(connection)
@@ -112,13 +113,11 @@ async def test_tampering_shows(small_world: World) -> None:
     for name, value in columns.items():
         seq = chance.randint(1, count)
         change = update(audit_event).where(audit_event.c.seq == seq).values({name: value})
-        found = small_world.database.write_now(
-            lambda connection, change=change, seq=seq: undone(connection, change, seq)
-        )
+        found = small_world.database.write_now(partial(undone, change=change))
         assert (found.broken_at, found.reason) == (seq, "changed"), name
     for seq in (1, count // 2, count):
         gap = delete(audit_event).where(audit_event.c.seq == seq)
-        found = small_world.database.write_now(lambda connection, gap=gap, seq=seq: undone(connection, gap, seq))
+        found = small_world.database.write_now(partial(undone, change=gap))
         assert (found.broken_at, found.reason) == (seq, "missing")
 
 

@@ -18,6 +18,8 @@ from tests.plugins.gateway.accounts.api import document, served
 from tests.plugins.gateway.accounts.stores import World, emptied
 
 pytestmark = pytest.mark.anyio
+# what takes long, and is the same on both event loops
+once = pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": False})], ids=["asyncio"])
 
 ROLES = ("owner", "developer", "viewer")
 REACHES = ("gateway", "organization", "project")
@@ -107,6 +109,7 @@ async def made(owner: httpx.AsyncClient, path: str, number: int) -> str:
     return path.format(**{kind: reply.json()["id" if kind in {"member", "key"} else "name"]})
 
 
+@once
 async def test_roles(small_world: World) -> None:
     """Everybody tries everything: who may get through does, and nobody else, and nothing tells why it is not theirs."""
     async with served(small_world.database, *ALL) as api:
@@ -126,6 +129,7 @@ async def test_roles(small_world: World) -> None:
             assert through == NEEDS.get(label(*route), set(ALL)), route
 
 
+@once
 async def test_without_an_admin_key_there_is_nothing(small_world: World) -> None:
     async with served(small_world.database, OWNER) as api:
         user = await api[OWNER].post("/keys", json={"project": "shop"})
@@ -142,6 +146,7 @@ async def test_without_an_admin_key_there_is_nothing(small_world: World) -> None
             assert (other.status_code, other.json()["error"]["code"]) == (403, "insufficient_scope")
 
 
+@once
 async def test_every_act_leaves_one_event_and_nothing_else_does(small_world: World) -> None:
     async with served(small_world.database, OWNER) as api:
         numbers = iter(range(1000))
@@ -217,7 +222,7 @@ async def test_somebody_elses_and_nobodys_look_alike(small_world: World) -> None
         theirs = (await api[OWNER].post("/keys", json={"project": "den"})).json()["id"]
         nobodys = "key-" + "0" * 20
         for method, suffix in (("GET", ""), ("DELETE", ""), ("PATCH", ""), ("POST", "/rotate")):
-            body = {} if method in {"PATCH", "POST"} else None
+            body: dict[str, Any] | None = {} if method in {"PATCH", "POST"} else None
             replies = [
                 await api["owner@project"].request(method, f"/keys/{ident}{suffix}", json=body)
                 for ident in (theirs, nobodys)
@@ -253,6 +258,7 @@ async def test_pages_of_the_api(small_world: World) -> None:
         (b"[" * 100_000, None),
     ],
 )
+@once
 async def test_bad_bodies(small_world: World, body: bytes, param: str | None) -> None:
     async with served(small_world.database, OWNER) as api:
         headers = {"content-type": "application/json"}

@@ -88,7 +88,8 @@ async def test_a_key_stands_for_its_project(world: World) -> None:
     made, token = await world.key(models=["local*"], role="viewer", expires=world.clock.micros + HOUR)
     found = at_once(await ring_of(world), bearer(token))
     assert (found.key_id, found.prefix, found.project, found.organization) == (made.id, made.prefix, "shop", "acme")
-    assert (found.role, found.scopes, found.models) == ("viewer", {"inference"}, ("local*",))
+    assert (found.role, found.models) == ("viewer", ("local*",))
+    assert found.scopes == {"inference"}
     assert (found.plan, found.expires_at, found.generation) == ("enterprise", world.clock.now + 3600, made.generation)
     assert token.text not in repr(found)
 
@@ -129,7 +130,7 @@ async def test_a_key_ends_at_its_very_instant(world: World) -> None:
     _, token = await world.key(expires=ends)
     ring = await ring_of(world)
     world.clock.now = (ends - 1) / SECOND
-    assert at_once(ring, bearer(token))
+    at_once(ring, bearer(token))
     world.clock.now = ends / SECOND
     refused = await refusal(ring, bearer(token))
     assert (refused.code, "expired" in refused.message) == ("invalid_api_key", True)
@@ -148,7 +149,7 @@ async def test_both_keys_open_while_a_rotation_overlaps(world: World) -> None:
     assert at_once(ring, bearer(token)).key_id != at_once(ring, bearer(newer)).key_id
     world.clock.now += 60
     assert (await refusal(ring, bearer(token))).code == "invalid_api_key"
-    assert at_once(ring, bearer(newer))
+    at_once(ring, bearer(newer))
 
 
 async def test_acts_are_seen_after_a_refresh(world: World) -> None:
@@ -178,7 +179,7 @@ async def test_a_key_of_another_replica_is_found_when_it_comes(world: World) -> 
     found = ring.authenticate(bearer(token))
     assert not isinstance(found, Principal)
     await found
-    assert at_once(ring, bearer(token))
+    at_once(ring, bearer(token))
 
 
 async def test_an_unknown_key_becomes_known(world: World) -> None:
@@ -190,7 +191,7 @@ async def test_an_unknown_key_becomes_known(world: World) -> None:
         ring.authenticate(bearer(stranger))
     _, token = await world.key()
     await ring.refresh()
-    assert at_once(ring, bearer(token))
+    at_once(ring, bearer(token))
     again = ring.authenticate(bearer(stranger))
     assert not isinstance(again, Principal)  # asks anew after an act
     with pytest.raises(GatewayError):
@@ -309,7 +310,7 @@ async def test_plans_become_rates_and_monthly_limits(world: World) -> None:
     await world.act(lambda act: revoke_key(act, made.id))
     _, other = await world.key()
     await ring.refresh()
-    assert at_once(ring, bearer(other))
+    at_once(ring, bearer(other))
     assert books.kept == {}
 
 
@@ -403,7 +404,7 @@ async def test_a_replica_hears_of_acts_within_a_second(database: Database, tmp_p
     async with open_accounts(url, config) as one, open_accounts(url, config) as other:
         heard = anyio.Event()
         for ring in (one.ring, other.ring):
-            assert at_once(ring, bearer(token))
+            at_once(ring, bearer(token))
         other.ring.watch(at_once(other.ring, bearer(token)), lambda _why: heard.set())
         await one.accounts.act(OPERATOR, lambda act: revoke_key(act, made.id))
         with pytest.raises(GatewayError):  # the one that acts knows at once
@@ -439,7 +440,7 @@ async def test_keys_in_memory_outlive_the_database() -> None:
             with anyio.fail_after(10):
                 while opened.ring.state.away_since is None:
                     await anyio.sleep(0.02)
-            assert at_once(opened.ring, bearer(token))
+            at_once(opened.ring, bearer(token))
             refused = await refusal(opened.ring, bearer(new_token()))
             assert (refused.status, refused.code) == (503, "accounts_unavailable")
             assert refused.retry_after is not None

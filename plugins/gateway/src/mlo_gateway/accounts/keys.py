@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 from attrs import frozen
-from sqlalchemy import Connection, Row, Select, or_, select, update
+from sqlalchemy import Connection, Select, or_, select, update
 
 from mlo_gateway.contracts import Role
 
@@ -72,7 +72,7 @@ def find_key(look: Looking, ident: str) -> ApiKey:
         ActRefused: ``missing``.
     """
     which = or_(api_key.c.id == ident, api_key.c.prefix == ident)
-    rows: Sequence[Row[Any]] = look.connection.execute(KEYS.where(which).limit(2)).all()
+    rows: Sequence[Any] = look.connection.execute(KEYS.where(which).limit(2)).all()
     found = [key_in(row) for row in rows]
     if len(found) != 1 or not covers(look.actor, place_of_key(found[0])):
         raise missing(_KIND, ident)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlo_gateway.accounts.acting import Acting
@@ -152,7 +152,7 @@ async def _done(accounts: Accounts, arguments: Namespace, function: Callable[[Ac
     return 0
 
 
-def _listed(arguments: Namespace, found: Any, heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> int:
+def _listed(arguments: Namespace, found: Any, heads: tuple[str, ...], rows: Sequence[Sequence[str]]) -> int:
     if arguments.json:
         print_json(found)
     else:
