@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["HttpClient"]
 
 _NO_CREDENTIALS = Credentials()
+_SHORTEST_SECRET = 8  # of headers in the configuration, most of which are none
 _DEFAULT_HEADERS = {"user-agent": "multi-llm-orchestrator", "accept-encoding": "gzip, deflate"}
 _ENCODER = jsonlib.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
@@ -101,11 +102,10 @@ class HttpClient:
         self._confidential = confidential
         self._urls: dict[str, httpx.URL] = {}
         self._pools = Pools(self._base, self._settings, tls or TlsConfig(), path)
-        self._headers = {
-            "host": self._base.netloc.decode(),
-            **_DEFAULT_HEADERS,
-            **_checked(headers or {}, path),
-        }
+        own = _checked(headers or {}, path)
+        self._headers = {"host": self._base.netloc.decode(), **_DEFAULT_HEADERS, **own}
+        self._hidden = [value for value in own.values() if len(value) >= _SHORTEST_SECRET]  # some hold keys
+        self._credentials = _NO_CREDENTIALS  # those that were sent last
 
     def __repr__(self) -> str:
         return f"<HttpClient {self._base.scheme}://{self._base.netloc.decode()}{self._base.path}>"
@@ -200,7 +200,7 @@ class HttpClient:
         if not hasattr(transport, "exchange"):
             response = await self._accepted("POST", url, content, extra)
         else:
-            credentials = _NO_CREDENTIALS if self._auth is None else await self._auth.credentials()
+            credentials = await self._current()
             direct = cast("DirectTransport", transport)
             waits = {**self._waits(), "within": deadline}
             exchange = await self._pass(direct, url, content, {**extra, **credentials.headers}, waits)
@@ -212,12 +212,23 @@ class HttpClient:
     def failure(self, data: object, *, status: int | None = None, request_id: str | None = None) -> ProviderError:
         """The error for an error object that came with a status of success, or inside a stream."""
         failure = Failure.of_body(data)
-        return self._errors.error(evolve(failure, status=status or failure.status, request_id=request_id))
+        message = redact(failure.message, self._secrets(self._credentials))
+        status = status or failure.status
+        return self._errors.error(evolve(failure, message=message, status=status, request_id=request_id))
+
+    async def _current(self) -> Credentials:
+        if self._auth is not None:
+            self._credentials = await self._auth.credentials()
+        return self._credentials
+
+    def _secrets(self, credentials: Credentials) -> list[str]:
+        """What no error may repeat."""
+        return [*self._hidden, *(word for value in credentials.headers.values() for word in (value, *value.split()))]
 
     async def _accepted(
         self, method: str, url: httpx.URL, body: bytes, extra: Mapping[str, str], secrets: Iterable[str] = ()
     ) -> httpx.Response:
-        credentials = _NO_CREDENTIALS if self._auth is None else await self._auth.credentials()
+        credentials = await self._current()
         response = await self._exchange(method, url, body, {**extra, **credentials.headers})
         if 200 <= response.status_code < 300:
             return response
@@ -237,7 +248,7 @@ class HttpClient:
         error = await self._refusal(response, credentials, secrets)
         if self._auth is None or response.status_code not in self._renew_on:
             raise error
-        credentials = await self._renewed(self._auth, credentials, error)
+        credentials = self._credentials = await self._renewed(self._auth, credentials, error)
         response = await self._exchange(method, url, body, {**extra, **credentials.headers})
         if 200 <= response.status_code < 300:
             return response
@@ -255,8 +266,7 @@ class HttpClient:
         return fresh
 
     async def _exchange(self, method: str, url: httpx.URL, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
-        timeouts = self._settings.timeouts
-        waits = {"connect": timeouts.connect, "read": timeouts.first_byte, "write": timeouts.idle, "pool": None}
+        timeouts, waits = self._settings.timeouts, self._waits()
         request = httpx.Request(
             method,
             url,
@@ -306,11 +316,10 @@ class HttpClient:
         with suppress(TransportFailed):  # the status alone says enough
             text = (await read_body(response, self._settings.timeouts)).decode("utf-8", "replace")
         failure = _failure(response, text)
-        words = [word for value in credentials.headers.values() for word in (value, *value.split())]
         return self._errors.error(
             evolve(
                 failure,
-                message=redact(failure.message, [*words, *secrets]),
+                message=redact(failure.message, [*self._secrets(credentials), *secrets]),
                 status=response.status_code,
                 request_id=first_header(response, self._request_id_headers),
                 retry_after=retry_after_of(response.headers),

@@ -69,7 +69,7 @@ def request(*, stream: bool = False, needs: Iterable[Capability] = (), **fields:
 
 @asynccontextmanager
 async def provider_of(client_of: ClientOf, server: Server, **options: Any) -> AsyncIterator[OpenAICompatProvider]:
-    client_options = {name: options.pop(name) for name in ("auth", "timeouts") if name in options}
+    client_options = {name: options.pop(name) for name in ("auth", "headers", "timeouts") if name in options}
     async with client_of(f"{server.url}/v1", **client_options) as client:
         yield OpenAICompatProvider(client, model="m", **options)
 
@@ -459,15 +459,30 @@ async def test_rejected_credentials_are_renewed_once(client_of: ClientOf, stream
     assert len(server.requests) == 2
 
 
-async def test_rejected_credentials_are_not_repeated_in_the_error(client_of: ClientOf) -> None:
+@pytest.mark.parametrize("status", [200, 401])
+async def test_rejected_credentials_are_not_repeated_in_the_error(client_of: ClientOf, status: int) -> None:
     def script(received: Received) -> Iterable[object]:
-        return [whole_json({"error": {"message": f"bad key {received.headers['authorization']}"}}, status=401)]
+        message = f"bad key {received.headers['authorization']}"
+        return [whole_json({"error": {"message": message, "code": "invalid_api_key"}}, status=status)]
 
     auth = StaticAuth({"authorization": "Bearer hidden-key"})
     with serving(script) as server:
         async with provider_of(client_of, server, auth=auth) as provider:
             with pytest.raises(AuthFailed, match="bad key") as caught:
                 await provider.relay(request(), None, CONTEXT)
+    assert "hidden" not in str(caught.value)
+
+
+async def test_keys_among_the_headers_are_not_repeated_either(client_of: ClientOf) -> None:
+    def script(received: Received) -> Iterator[object]:
+        broken = frame({"error": {"message": f"no {received.headers['api-key']} with {received.headers['mode']}"}})
+        yield from streamed(said("x"), broken)
+
+    with serving(script) as server:
+        headers = {"Api-Key": "hidden-key", "mode": "fast"}
+        async with provider_of(client_of, server, headers=headers) as provider:
+            with pytest.raises(ProviderError, match=r"no \*{4} with fast") as caught:
+                await bytes_of(await opened(provider))
     assert "hidden" not in str(caught.value)
 
 
