@@ -222,6 +222,23 @@ def test_the_configuration_may_be_named_before_or_after_the_command(run: Run) ->
 
 
 @pytest.mark.usefixtures("books")
+@pytest.mark.parametrize("table", ["", '[gateway]\nfolder = "kept"\nauth = "keys"\n'])
+def test_the_ledger_of_a_gateway_needs_no_observer(run: Run, table: str) -> None:
+    folder = Path("kept" if table else "mlo-data")
+    folder.mkdir()
+    (folder / "mlo.db").symlink_to(Path("ledger.db").absolute())
+    Path("mlo.toml").write_text(table)
+    assert run("usage", *NOVEMBER)[0] == 0
+    assert run("ledger", "verify")[0] == 0
+
+
+def test_a_gateway_that_was_never_started_has_no_ledger_yet(run: Run) -> None:
+    Path("mlo.toml").write_text("[gateway.serve]\nport = 0\n")
+    refused(run("usage"), "there is no ledger in", "mlo-data/mlo.db", "gateway.database")
+    assert not Path("mlo-data").exists()
+
+
+@pytest.mark.usefixtures("books")
 def test_a_profile_may_have_its_own_ledger(run: Run) -> None:
     with Path("mlo.toml").open("a") as file:
         file.write('[profiles.prod.observers.books]\nuse = "ledger"\nurl = "sqlite:///prod.db"\n')

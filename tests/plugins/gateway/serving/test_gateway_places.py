@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from mlo.settings import ComponentSettings, Settings
+from mlo.settings import ComponentSettings, SectionSettings, Settings, section
 from mlo_gateway.config import GatewayConfig
 from mlo_gateway.serving.checking import verdict_on
 from mlo_gateway.serving.notices import notify
 from mlo_gateway.serving.places import data_folder, database_url
 from mlo_gateway.serving.sockets import inherited
+from mlo_ledger.served import served_url
 from mlo_ledger.state import LedgerState
 
 
@@ -31,6 +32,14 @@ def test_the_database_is_that_of_a_configured_ledger() -> None:
     url = database_url(settings, GatewayConfig(), {"SECRET": "p@ss"})
     assert url.reveal() == "postgresql://u:p%40ss@h/d"
     assert "ss" not in repr(url).replace("Secret", "")
+
+
+@pytest.mark.parametrize("table", [{}, {"folder": "kept"}, {"folder": "kept", "database": "postgresql://h/d"}])
+def test_the_commands_of_the_ledger_look_where_the_gateway_writes(tmp_path: Path, table: dict[str, str]) -> None:
+    sections = {"gateway": SectionSettings(options={**table, "auth": "off", "serve": {"port": 1}}, path="gateway")}
+    settings = Settings(source=str(tmp_path / "mlo.toml"), sections=sections)
+    config = section(settings, "gateway", GatewayConfig)
+    assert served_url(settings, {}) == database_url(settings, config, {}).reveal()
 
 
 @pytest.mark.parametrize(

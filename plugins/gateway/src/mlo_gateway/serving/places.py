@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,29 +12,15 @@ from sqlalchemy.exc import ArgumentError
 from mlo.secret import Secret
 from mlo.settings import SectionSettings, Settings, section
 from mlo_gateway.config import GatewayConfig
+from mlo_ledger import served
 from mlo_ledger.config import LedgerConfig
 
-__all__ = ["DATABASE", "data_folder", "database_url", "ledger_config"]
-
-DATABASE = "mlo.db"
-"""The SQLite file of accounts and ledger in the data folder, where no other database is configured."""
-
-_FOLDER = "mlo-data"
+__all__ = ["data_folder", "database_url", "ledger_config"]
 
 
 def data_folder(settings: Settings, config: GatewayConfig, environ: Mapping[str, str] | None = None) -> Path:
-    """The folder of the gateway's files, which need not exist.
-
-    It is ``folder`` of ``[gateway]``, else what systemd sets aside (``$STATE_DIRECTORY``), else ``mlo-data``. Relative
-    paths are relative to the configuration file; without a file, to the working directory.
-    """
-    environ = os.environ if environ is None else environ
-    base = Path.cwd() if settings.source is None else Path(settings.source).absolute().parent
-    if config.folder is not None:
-        return base / Path(config.folder).expanduser()
-    if given := environ.get("STATE_DIRECTORY", "").partition(":")[0]:
-        return Path(given)
-    return base / _FOLDER
+    """The folder of the gateway's files, which need not exist; see :func:`mlo_ledger.served.data_folder`."""
+    return served.data_folder(settings, config.folder, environ)
 
 
 def database_url(settings: Settings, config: GatewayConfig, environ: Mapping[str, str] | None = None) -> Secret:
@@ -51,7 +36,7 @@ def database_url(settings: Settings, config: GatewayConfig, environ: Mapping[str
         return config.database
     ledger = ledger_config(settings, environ)
     if ledger is None:
-        return Secret(f"sqlite:///{data_folder(settings, config, environ) / DATABASE}")
+        return Secret(f"sqlite:///{data_folder(settings, config, environ) / served.DATABASE}")
     if ledger.password is None:
         return Secret(ledger.url)
     try:

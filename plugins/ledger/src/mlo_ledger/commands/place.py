@@ -39,8 +39,7 @@ def chosen_database(options: argparse.Namespace, *, create: bool = False) -> Dat
         from mlo import Router  # noqa: PLC0415 - a database that is named needs no configuration
 
         settings = Router.from_file(options.config, profile=options.profile).settings
-        observer = _observer(settings, options.observer)
-        url, path = _configured(settings, observer), f"{observer.path}.url"
+        url, path = _configured_place(settings, options.observer)
     if not create:
         _check_file(url, path)
     return Database(url, create=create, path=path)
@@ -89,6 +88,18 @@ def snapshot(connection: Connection) -> Connection:
         connection.execute(sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     check_version(connection)
     return connection
+
+
+def _configured_place(settings: Settings, name: str | None) -> tuple[str, str]:
+    """The database and where the configuration says so: an observer, or a gateway, which needs none."""
+    if name is None and all(found.use != _PLUGIN for found in settings.observers.values()):
+        from mlo_ledger.served import served_url  # noqa: PLC0415 - as above
+
+        url = served_url(settings)
+        if url is not None:
+            return url, "gateway.database"
+    observer = _observer(settings, name)
+    return _configured(settings, observer), f"{observer.path}.url"
 
 
 def _observer(settings: Settings, name: str | None) -> ComponentSettings:
