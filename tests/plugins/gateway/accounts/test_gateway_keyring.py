@@ -338,6 +338,10 @@ async def test_a_plan_that_is_gone_is_no_licence(world: World) -> None:
     assert at_once(ring, bearer(token)).plan == "team"
     await ring.use(Catalogue(), None)
     assert (await refusal(ring, bearer(token))).status == 401
+    await ring.use(configured, None)
+    heard: list[str] = []
+    ring.watch(at_once(ring, bearer(token)), heard.append)
+    assert heard == []  # a stream of a key that opens again is no stream of a key that has ended
 
 
 async def test_streams_hear_that_their_key_has_ended(world: World) -> None:
