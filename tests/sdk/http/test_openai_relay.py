@@ -309,10 +309,26 @@ async def test_a_finish_reason_is_enough_unless_the_dialect_wants_more(client_of
                 await bytes_of(await opened(provider))
 
 
-async def test_the_last_frame_may_lack_its_blank_line(client_of: ClientOf) -> None:
-    with serving(lambda _: streamed(said("x"), STOP, b"data: [DONE]")) as server:
+@pytest.mark.parametrize("end", [CLOSE, HANG], ids=["cut", "silent"])
+async def test_a_complete_answer_stays_one_whatever_happens_then(client_of: ClientOf, end: object) -> None:
+    def script(_: Received) -> Iterator[object]:
+        yield from streamed(said("x"), STOP, end=False)
+        yield end
+
+    timeouts = Timeouts(idle=0.2)
+    with serving(script) as server:
+        async with provider_of(client_of, server, timeouts=timeouts) as provider:
+            assert await bytes_of(await opened(provider)) == said("x") + STOP
+        async with provider_of(client_of, server, timeouts=timeouts, dialect=Dialect(needs_done=True)) as provider:
+            with pytest.raises(TransportFailed):
+                await bytes_of(await opened(provider))
+
+
+@pytest.mark.parametrize("frames", [(STOP, DONE), (STOP,)])
+async def test_the_last_frame_may_lack_its_blank_line(client_of: ClientOf, frames: tuple[bytes, ...]) -> None:
+    with serving(lambda _: streamed(said("x"), b"".join(frames).rstrip())) as server:
         async with provider_of(client_of, server) as provider:
-            assert await bytes_of(await opened(provider)) == said("x") + STOP + DONE
+            assert await bytes_of(await opened(provider)) == said("x") + b"".join(frames)
 
 
 @pytest.mark.parametrize("text", ["[DONE]", "data: [DONE]", "\ndata: [DONE]"])
@@ -398,7 +414,7 @@ async def test_a_server_that_does_not_stream_is_put_into_frames(client_of: Clien
 
 
 async def test_another_task_may_hang_up(client_of: ClientOf) -> None:
-    with serving(lambda _: [*streamed(said("x"), STOP, end=False), HANG]) as server:
+    with serving(lambda _: [*streamed(said("x"), end=False), HANG]) as server:
         async with provider_of(client_of, server) as provider:
             source = await opened(provider)
 

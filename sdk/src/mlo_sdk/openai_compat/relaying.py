@@ -193,7 +193,12 @@ class RelayedChat:
 
     async def _next(self) -> bytes:
         """What has come, up to the end of a frame."""
-        data = await self._reply.receive()
+        try:
+            data = await self._reply.receive()
+        except TransportFailed:
+            if not self._is_complete():
+                raise
+            data = b""
         if not data:
             return self._ended()
         if self._rest:
@@ -218,9 +223,13 @@ class RelayedChat:
     def _ended(self) -> bytes:
         self._over = True
         rest = self._up_to_error(_last_frame(self._rest))
-        if self._error is None and not is_done(rest) and (self._needs_done or not self._tail.has_reason()):
-            self._error = TransportFailed("the stream ended before the answer did", request_id=self._reply.request_id)
-        return rest
+        if self._error is not None or is_done(rest) or self._is_complete(rest):
+            return rest
+        self._error = TransportFailed("the stream ended before the answer did", request_id=self._reply.request_id)
+        return b""
+
+    def _is_complete(self, rest: bytes = b"") -> bool:
+        return not self._needs_done and self._tail.has_reason(rest)
 
     def _up_to_error(self, data: bytes) -> bytes:
         """The frames before one that is an error, or all if none is: it is told once, by raising it."""

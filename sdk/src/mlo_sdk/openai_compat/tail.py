@@ -92,9 +92,9 @@ class StreamTail:
             return self._without_usage(frames)
         return frames
 
-    def has_reason(self) -> bool:
-        """Whether the server has given a finish reason."""
-        return _REASON.search(b"".join(self._last)) is not None
+    def has_reason(self, rest: bytes = b"") -> bool:
+        """Whether the server has given a finish reason, ``rest`` of the stream included."""
+        return _REASON.search(b"".join([*self._last, rest])) is not None
 
     def summary(self, request_id: str | None = None) -> RelaySummary:
         """What is known by now. Token counts of an answer that goes on are those so far, if the server tells them."""
