@@ -182,6 +182,7 @@ async def test_who_never_left_the_line_has_not_reached_the_provider() -> None:
     assert isinstance(playing, AttemptFailed)
     assert (waiting.cancelled, waiting.reached) == (True, False)
     assert (playing.cancelled, playing.reached) == (True, True)
+    assert playing.queued < waiting.queued <= waiting.elapsed
 
 
 async def test_an_open_breaker_keeps_an_attempt_from_the_provider() -> None:

@@ -85,9 +85,11 @@ class Attempt:
         self._in_breaker = True
         slots = state.instance.slots
         if slots is not None:
-            await slots.acquire()
-            self._holds_slot = True
-            self.queued = monotonic() - self.started
+            try:
+                await slots.acquire()
+                self._holds_slot = True
+            finally:
+                self.queued = monotonic() - self.started
         self._reached = True  # what fails before, such as a time-out in the line, says nothing about the target
         provider = state.instance.component.value
         return provider if provider is not None else await state.instance.open()
