@@ -177,6 +177,22 @@ async def test_a_reload_drops_no_stream(tmp_path: Path) -> None:
         assert "nonsense" in (await _reload(running))["error"]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [('[gateway.aliases]\nshort = "nowhere"\n', "nowhere"), ('[gateway.accounts]\nplan = "none"\n', "no plan 'none'")],
+)
+async def test_of_a_wrong_configuration_nothing_is_taken_over(tmp_path: Path, wrong: str, said: str) -> None:
+    good = '[providers.mock]\nuse = "mock"\n'
+    with gateway(tmp_path, good + '[gateway.aliases]\nfast = "mock"\n') as running:
+        (tmp_path / "mlo.toml").write_text(good.replace("mock]", "other]") + wrong)
+        assert said in (await _reload(running))["error"]
+        assert await _models(running) == ["default", "mock", "fast", "mock/mock"]
+        assert running.ask("fast").status_code == 200
+        (tmp_path / "mlo.toml").write_text(good.replace("mock]", "other]"))
+        assert await _reload(running) == {"error": "", "ignored": []}
+        assert await _models(running) == ["default", "other", "other/mock"]
+
+
 async def _reload(running: GatewayProcess) -> dict[str, Any]:
     async with _client() as client:
         answer = await client.post(f"{running.url}/admin/v1/reload", headers=running.headers())

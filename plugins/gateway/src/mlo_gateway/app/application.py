@@ -9,7 +9,7 @@ from typing import TypeAlias
 import anyio
 from anyio.abc import TaskStatus
 
-from mlo.errors import MloError
+from mlo.errors import ConfigError, MloError
 from mlo_gateway.contracts import Gateway, GatewayError
 from mlo_gateway.data.incoming import Incoming
 from mlo_gateway.data.model_lists import ModelLists
@@ -103,11 +103,19 @@ class GatewayApp:
         finally:
             self.watch.remove(exchange)
 
+    def _follow(self) -> None:
+        """Go by the names of a router that was reloaded; where they do not fit the aliases, by the former ones."""
+        try:
+            self.use(self._gateway)
+        except ConfigError as error:
+            self._named = self._gateway.router.settings
+            _log.warning("the names of models stay as they were: %s", error)
+
     async def _answer(self, path: str, exchange: Exchange) -> None:
         try:
             endpoint = endpoint_of(exchange.method, path)
             if self._gateway.router.settings is not self._named:
-                self.use(self._gateway)
+                self._follow()
             incoming = await Incoming.of(self._gateway, self._names, self._models, exchange)
             await endpoint(incoming)
         except GatewayError as error:

@@ -8,6 +8,8 @@ import anyio
 from attrs import evolve, frozen
 
 from mlo.errors import MloError
+from mlo_gateway.accounts.opening import catalogue_of
+from mlo_gateway.data.names import Names
 
 from .config import ServeConfig
 from .parts import Parts, budgets_of, gateway_of
@@ -61,6 +63,7 @@ class Reloader:
 
     async def _use(self, plan: Plan) -> None:
         parts, config = self._parts, plan.config
+        _check(plan)  # before anything has changed
         await parts.reload_router(plan.settings)
         if parts.accounts is not None:
             await parts.accounts.use(config, await budgets_of(parts.router))
@@ -69,6 +72,16 @@ class Reloader:
         parts.measure()
         parts.admission.use(config.admission)
         parts.bounds.config = _merged(parts.bounds.config, config.serve)
+
+
+def _check(plan: Plan) -> None:
+    """See that the data plane and the accounts can go by the plan.
+
+    Raises:
+        ConfigError: when they cannot.
+    """
+    Names(plan.settings.providers, {*plan.settings.routes, "default"}, plan.config.aliases)
+    catalogue_of(plan.config)
 
 
 def _merged(old: ServeConfig, new: ServeConfig) -> ServeConfig:
