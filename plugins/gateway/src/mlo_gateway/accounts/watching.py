@@ -45,7 +45,8 @@ class Watchers:
         return leave
 
     def moved(self, ident: str, ends: float | None) -> None:
-        """The key ends at another time now."""
+        """The key opens, and ends at another time now, whatever was said of it before."""
+        self._ended.pop(ident, None)
         if ident not in self._told:
             return
         if ends is None:
