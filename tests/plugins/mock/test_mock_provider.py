@@ -346,3 +346,8 @@ def test_a_uniform_latency_needs_both_bounds() -> None:
 
 async def test_a_mock_needs_no_configuration() -> None:
     assert await answer(MockProvider(), ChatRequest(messages=(Message.user("Привет"),))) == "Эхо: Привет"
+
+
+async def test_more_dimensions_than_any_model_has_are_refused() -> None:
+    with pytest.raises(InvalidRequest, match="too many"):
+        await mock().embed(EmbeddingRequest(texts=("раз",), dimensions=10**12), context())

@@ -171,3 +171,18 @@ def test_a_value_that_is_made_fits(schema: dict[str, Any]) -> None:
         return
     assert list(Draft202012Validator(schema).iter_errors(value)) == []
     assert value_for(schema) == value
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "minLength": 10**12},
+        {"type": "array", "minItems": 10**12},
+        {"type": "object", "minProperties": 10**12},
+        {"type": "array", "minItems": 9_000, "items": {"type": "array", "minItems": 9_000}},
+    ],
+    ids=["string", "array", "object", "nested"],
+)
+def test_a_small_schema_cannot_ask_for_a_huge_value(schema: dict[str, Any]) -> None:
+    with pytest.raises(SchemaRefused, match="10000"):
+        value_for(schema)

@@ -11,7 +11,7 @@ from random import Random
 import anyio
 
 from mlo.api import CallContext, Environment
-from mlo.errors import ModelNotFound, ProviderError, TransportFailed
+from mlo.errors import InvalidRequest, ModelNotFound, ProviderError, TransportFailed
 from mlo.events import Event, Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta, UsageReported
 from mlo.messages import Message, Role
 from mlo.models import ModelInfo
@@ -24,6 +24,7 @@ from .faults import FaultPlan
 
 __all__ = ["MockProvider", "open_mock"]
 
+_MOST_DIMENSIONS = 16_384
 _SICK = frozenset({"unhealthy", "overloaded", "server-fault", "timeout", "refused", "hang"})
 
 
@@ -98,10 +99,13 @@ class MockProvider:
         """One unit vector per text; the same text always has the same one.
 
         Raises:
-            ProviderError: the leaf that the configuration asks for, if it asks for one.
+            ProviderError: the leaf that the configuration asks for, if it asks for one; ``InvalidRequest`` for more
+                dimensions than any model has.
         """
         await self._admit(request.model, 0.0)
         dimensions = request.dimensions or self._config.dimensions
+        if dimensions > _MOST_DIMENSIONS:
+            raise InvalidRequest(f"{dimensions} dimensions are too many: the mock makes {_MOST_DIMENSIONS} at most")
         tokens = sum(count_words(text) for text in request.texts)
         known = Usage(prompt_tokens=tokens, total_tokens=tokens, source="vendor")
         return Embeddings(

@@ -33,6 +33,7 @@ _FORMATS = {
     "uuid": "00000000-0000-4000-8000-000000000000",
 }
 _DEEPEST = 32
+_LARGEST = 10_000  # characters, items, properties, and values in all: a few bytes of schema can ask for gigabytes
 _OPTIONAL_DEPTH = 3  # optional properties are left out below this depth, so that recursive schemas end
 
 
@@ -56,6 +57,7 @@ def _refuse(path: str, why: str) -> SchemaRefused:
 class _Maker:
     def __init__(self, root: Schema) -> None:
         self._root = root
+        self._left = _LARGEST
 
     def value(self, schema: Subschema, path: str, name: str, depth: int) -> Any:
         if isinstance(schema, bool):
@@ -64,6 +66,9 @@ class _Maker:
             return name
         if depth > _DEEPEST:
             raise _refuse(path, f"it is nested more than {_DEEPEST} deep, perhaps without an end")
+        self._left -= 1
+        if self._left < 0:
+            raise _refuse("$", f"it asks for more than {_LARGEST} values")
         schema = self._flat(schema, path, 0)
         if unknown := sorted(_REFUSED & schema.keys()):
             raise _refuse(path, f"`{unknown[0]}` is not understood")
@@ -193,6 +198,8 @@ def _bounds(schema: Schema, path: str, low: str, high: str) -> tuple[int, float]
     least, most = schema.get(low, 0), schema.get(high, math.inf)
     if least > most:
         raise _refuse(path, f"`{low}` {least} is above `{high}` {most}")
+    if least > _LARGEST:
+        raise _refuse(path, f"`{low}` {least} is above {_LARGEST}")
     return least, most
 
 

@@ -24,6 +24,7 @@ EMBEDDING_FIELDS = Fields(
 )
 _KINDS = frozenset({"document", "query"})
 _MOST_TEXTS = 2048
+_MOST_DIMENSIONS = 65_536
 
 
 def embedding_request(body: Json, policy: UnknownParameters, metadata: Mapping[str, str]) -> EmbeddingRequest:
@@ -45,7 +46,7 @@ def embedding_request(body: Json, policy: UnknownParameters, metadata: Mapping[s
     kind = choice(body, "input_type", _KINDS)
     return EmbeddingRequest(
         texts=texts,
-        dimensions=integer(body, "dimensions", least=1),
+        dimensions=integer(body, "dimensions", least=1, most=_MOST_DIMENSIONS),
         kind="query" if kind == "query" else "document",
         extra=EMBEDDING_FIELDS.sent_on(body, policy),
         metadata=metadata,
