@@ -188,6 +188,28 @@ async def test_one_that_fails_refuses(late: bool) -> None:
     assert provider.plays == 0
 
 
+async def test_one_that_fails_to_take_records_hears_of_later_ends_all_the_same(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Failing(Keeper):
+        failures = 0
+
+        def on(self, record: Record, /) -> None:
+            if self.failures < 6:
+                self.failures += 1
+                raise OSError("the disk is full")
+            super().on(record)
+
+    keeper = Failing()
+    async with guarded(Scripted("a"), keeper=keeper) as router:
+        for _ in range(3):
+            await router.route("x")
+    assert any(isinstance(record, CallFinished) for record in keeper.told)
+    assert [record.message for record in caplog.records if "gatekeeper" in record.message] == [
+        "observer 'keeper' failed 5 times and goes on all the same, for it is a gatekeeper; the last error follows"
+    ]
+
+
 async def test_several_are_asked_in_their_order_until_one_refuses() -> None:
     first, second, third = Keeper(), Keeper(refusing), Keeper()
     async with guarded(Scripted("a"), first=first, second=second, third=third) as router:

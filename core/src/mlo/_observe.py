@@ -15,11 +15,12 @@ _log = logging.getLogger("mlo")
 
 
 class _Guarded:
-    __slots__ = ("failures", "name", "on")
+    __slots__ = ("failures", "keeps_gate", "name", "on")
 
     def __init__(self, name: str, observer: Observer) -> None:
         self.name = name
         self.on = observer.on
+        self.keeps_gate = isinstance(observer, Gatekeeper)
         self.failures = 0
 
 
@@ -38,14 +39,17 @@ class Emitter:
         self.table: dict[type[Record], tuple[_Guarded, ...]] = {}
         self.gatekeepers: list[tuple[str, Gatekeeper]] = []
         for name, observer in observers:
+            guarded = _Guarded(name, observer)
             if isinstance(observer, Gatekeeper):
                 self.gatekeepers.append((name, observer))
-            guarded = _Guarded(name, observer)
             for kind in observer.wants:
                 self.table[kind] = (*self.table.get(kind, ()), guarded)
 
     def emit(self, record: Record) -> None:
-        """Deliver one record. An observer that fails is muted after the fifth time, with one warning."""
+        """Deliver one record. An observer that fails is muted after the fifth time, with one warning.
+
+        Not so a gatekeeper: who lets calls in must hear of their ends.
+        """
         for guarded in self.table.get(type(record), ()):
             try:
                 guarded.on(record)
@@ -54,15 +58,20 @@ class Emitter:
 
     def _count_failure(self, guarded: _Guarded, error: Exception) -> None:
         guarded.failures += 1
-        if guarded.failures == _MUTED_AFTER:
+        if guarded.failures != _MUTED_AFTER:
+            return
+        fate = "goes on all the same, for it is a gatekeeper"
+        if not guarded.keeps_gate:
+            fate = "is muted until the configuration is reloaded"
             self.table = {
                 kind: kept
                 for kind, entries in self.table.items()
                 if (kept := tuple(entry for entry in entries if entry is not guarded))
             }
-            _log.warning(
-                "observer %r failed %d times and is muted until the configuration is reloaded; the last error follows",
-                guarded.name,
-                _MUTED_AFTER,
-                exc_info=error,
-            )
+        _log.warning(
+            "observer %r failed %d times and %s; the last error follows",
+            guarded.name,
+            _MUTED_AFTER,
+            fate,
+            exc_info=error,
+        )

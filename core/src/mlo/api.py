@@ -171,7 +171,7 @@ class Observer(Protocol):
         """The record types that :meth:`on` is to be called with; asked once."""
 
     def on(self, record: Record, /) -> None:
-        """Take one record. Five failures mute the observer."""
+        """Take one record. Five failures mute the observer, unless it is a :class:`Gatekeeper`."""
 
 
 @runtime_checkable
