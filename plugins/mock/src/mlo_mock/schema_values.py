@@ -60,15 +60,15 @@ class _Maker:
         self._left = _LARGEST
 
     def value(self, schema: Subschema, path: str, name: str, depth: int) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise _refuse("$", f"it asks for more than {_LARGEST} values")
         if isinstance(schema, bool):
             if not schema:
                 raise _refuse(path, "`false` allows nothing")
             return name
         if depth > _DEEPEST:
             raise _refuse(path, f"it is nested more than {_DEEPEST} deep, perhaps without an end")
-        self._left -= 1
-        if self._left < 0:
-            raise _refuse("$", f"it asks for more than {_LARGEST} values")
         schema = self._flat(schema, path, 0)
         if unknown := sorted(_REFUSED & schema.keys()):
             raise _refuse(path, f"`{unknown[0]}` is not understood")
