@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mlo_gateway.control.seams import Control
 from mlo_ledger.migrate import migrate_now
 from tests.plugins.gateway.accounts.api import Providers
 from tests.plugins.gateway.accounts.stores import World, copy_of, keyed, peopled
+from tests.plugins.gateway.serving.processes import gateway
 
 EXAMPLES = int(os.environ.get("MLO_SCHEMA_EXAMPLES", "2"))
 
@@ -55,7 +57,32 @@ def test_the_admin_api_keeps_what_its_document_promises(api: Any) -> None:
             _try(operation, mode, headers)
 
 
-def _try(operation: Any, mode: GenerationMode, headers: dict[str, str]) -> None:
+def test_the_data_plane_keeps_it_too(tmp_path: Path) -> None:
+    with gateway(tmp_path, '[providers.mock]\nuse = "mock"\n') as served:
+        schema = schemathesis.openapi.from_url(f"{served.url}/openapi.json").include(path_regex="^/v1/")
+        operations = [result.ok() for result in schema.get_all_operations()]
+        assert len(operations) == 5
+        for operation in operations:
+            for mode in GenerationMode:
+                _try(operation, mode, {"Authorization": f"Bearer {served.key}"}, _answerable)
+
+
+def _answerable(case: Any) -> None:
+    """Have what a schema cannot say fit: the model is there, and a tool that is chosen by name is not another one."""
+    body = case.body
+    if isinstance(body, dict) and isinstance(body.get("model"), str):
+        body["model"] = "mock"
+    if isinstance(body, dict) and isinstance(body.get("tool_choice"), dict):
+        body["tool_choice"] = "auto"
+
+
+def _as_it_is(_case: Any) -> None:
+    pass
+
+
+def _try(
+    operation: Any, mode: GenerationMode, headers: dict[str, str], fitted: Callable[[Any], None] = _as_it_is
+) -> None:
     @settings(
         max_examples=EXAMPLES,
         deadline=None,
@@ -66,6 +93,7 @@ def _try(operation: Any, mode: GenerationMode, headers: dict[str, str]) -> None:
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def check(case: Any) -> None:
+        fitted(case)
         case.call_and_validate(headers={} if _lacks_key(case) else headers)
 
     check()

@@ -24,7 +24,7 @@ EMBEDDING_FIELDS = Fields(
 )
 _KINDS = frozenset({"document", "query"})
 _MOST_TEXTS = 2048
-_MOST_DIMENSIONS = 65_536
+_MOST_DIMENSIONS = 16_384
 
 
 def embedding_request(body: Json, policy: UnknownParameters, metadata: Mapping[str, str]) -> EmbeddingRequest:

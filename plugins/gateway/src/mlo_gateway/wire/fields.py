@@ -126,6 +126,8 @@ def integer(
     value = body.get(name)
     if value is None:
         return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # JSON knows one kind of number: 16.0 is the integer 16
     if isinstance(value, bool) or not isinstance(value, int):
         raise _wrong_type(where + name, int, value)
     if (least is not None and value < least) or (most is not None and value > most):
