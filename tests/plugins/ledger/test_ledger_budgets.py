@@ -80,6 +80,7 @@ async def test_a_budget_for_50_admits_50_of_200(url: str, tmp_path: Path) -> Non
         assert window is not None
         assert (window.used_requests, window.reserved_requests) == (50, 0)
         assert await outcomes(router, ask(project="other"), ask()) == ["ok", "ok"]
+        await ledger.flush()
         assert (await ledger.database.read(audit)).agrees
 
 

@@ -16,7 +16,6 @@ from sqlalchemy import func, select, text
 
 from mlo import ChatRequest
 from mlo.errors import ConfigError
-from mlo_ledger import journal as journal_module
 from mlo_ledger.database import Database
 from mlo_ledger.errors import DatabaseUnavailable
 from mlo_ledger.observer import LedgerObserver
@@ -160,7 +159,7 @@ class Disk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.room: int | None = None
         self._write = os.write
-        monkeypatch.setattr(journal_module.os, "write", self.write)
+        monkeypatch.setattr("mlo_ledger.journal.os.write", self.write)
 
     def write(self, descriptor: int, data: bytes) -> int:
         if self.room is None:

@@ -43,9 +43,10 @@ def test_tables_of_newer_code_are_left_alone(url: str) -> None:
     database = Database(url)
     migrate_now(database)
     database.write_now(lambda connection: connection.execute(text("UPDATE ledger_version SET version_num = 'v9999'")))
-    for attempt in (lambda: migrate_now(database), lambda: database.read_now(check_version)):
-        with pytest.raises(SchemaTooNew, match=r"v9999.*update the code"):
-            attempt()
+    with pytest.raises(SchemaTooNew, match=r"v9999.*update the code"):
+        migrate_now(database)
+    with pytest.raises(SchemaTooNew, match=r"v9999.*update the code"):
+        database.read_now(check_version)
     database.close()
 
 

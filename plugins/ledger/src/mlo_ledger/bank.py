@@ -107,8 +107,8 @@ class Bank:
         short = self._admission.lacking(ticket.pots, ticket.moment, ticket.nano)
         for pot in short:
             grant = grants.get(pot)
-            if grant is None:
-                return False  # another call was quicker: ask again
+            if grant is None or _had_enough(pot, grant, ticket.nano):
+                continue  # another call was quicker: ask again
             waits_for_requests = pot.limit.requests is not None and grant.others_requests > 0
             waits_for_money = pot.limit.nano is not None and grant.others_nano > 0
             if (waits_for_requests or waits_for_money) and now >= pot.recall_failed_until:
@@ -119,6 +119,12 @@ class Bank:
             ticket.refuse(refusal(pot, ticket.moment))
             return True
         return False
+
+
+def _had_enough(pot: Pot, grant: Grant, nano: int) -> bool:
+    """Whether what the window has left beyond the grant would do for a call."""
+    has_requests = pot.limit.requests is None or bool(grant.left_requests)
+    return has_requests and (pot.limit.nano is None or (grant.left_nano or 0) >= nano)
 
 
 def refusal(pot: Pot, moment: int) -> CallRefused:

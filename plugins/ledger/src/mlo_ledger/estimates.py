@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Literal
@@ -13,7 +14,11 @@ from mlo.routing import Request
 
 __all__ = ["TextShape", "cost_bound", "prompt_hash", "shape_of", "tokens_of"]
 
-_SAMPLE = 512
+_SAMPLE = 1_024
+_OF_ONE = 256
+_CYRILLIC_LETTER = re.compile("[\u0400-\u052f]")
+_LATIN_LETTER = re.compile("[A-Za-z\u00c0-\u024f]")
+_OTHER_LETTER = re.compile("[^\\W\\d_A-Za-z\u00c0-\u024f\u0400-\u052f]")
 _PER_MESSAGE = 4
 # characters per token, lower than what vendors' tokenizers reach on prose: rather a token too many
 _CYRILLIC, _LATIN, _OTHER = 3.0, 3.5, 1.5
@@ -48,23 +53,26 @@ def tokens_of(characters: int, cyrillic: float, latin: float) -> int:
 
 
 def shape_of(request: Request) -> TextShape:
-    """The shape of all texts of a request; the scripts are told from the beginning of each."""
-    characters = cyrillic = latin = seen = count = 0
+    """The shape of all texts of a request; the scripts are told from the beginnings of the first ones."""
+    characters = cyrillic = latin = other = count = 0
+    left = _SAMPLE
     for text in _texts(request):
         count += 1
         characters += len(text)
-        if text.isascii():
-            sampled = min(len(text), _SAMPLE)
-            latin += sampled
-            seen += sampled
+        if left <= 0:
             continue
-        letters = [letter for letter in text[:_SAMPLE] if letter.isalpha()]
-        found = sum("\u0400" <= letter <= "\u052f" for letter in letters)
-        cyrillic += found
-        latin += sum(letter < "\u0250" for letter in letters)
-        seen += len(letters)
-    total = seen or 1
-    return TextShape(characters, cyrillic / total if seen else 0.0, latin / total if seen else 1.0, count)
+        sample = text[: min(left, _OF_ONE)]
+        left -= len(sample)
+        if sample.isascii():
+            latin += len(sample)
+        else:
+            cyrillic += len(_CYRILLIC_LETTER.findall(sample))
+            latin += len(_LATIN_LETTER.findall(sample))
+            other += len(_OTHER_LETTER.findall(sample))
+    seen = cyrillic + latin + other
+    if not seen:
+        return TextShape(characters, 0.0, 1.0, count)
+    return TextShape(characters, cyrillic / seen, latin / seen, count)
 
 
 def prompt_hash(request: Request, key: bytes) -> str:

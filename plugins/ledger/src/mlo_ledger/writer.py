@@ -33,7 +33,7 @@ __all__ = ["Writer"]
 
 _log = logging.getLogger("mlo")
 _QUEUE = 20_000
-_BATCH = 500
+_BATCH = 1_000
 _GATHER = 0.012  # s that a commit waits for others to join it, and where somebody waits for it:
 _HURRY = 0.001
 _TICK = 0.04
@@ -174,7 +174,7 @@ class Writer:
     def _pause(self) -> float:
         if self._failures:
             return min(_LONGEST_PAUSE, _TICK * (1 << self._failures))
-        if self._journal.has_skipped:
+        if self._queue or self._journal.has_skipped:
             return 0.0
         if self._tickets or self._admission.has_unspent:
             return _TICK
