@@ -114,8 +114,13 @@ async def test_the_rest_of_the_request_is_not_built_for_a_relay() -> None:
 
     chat = ChatRequest.deferred(build, needs=frozenset({Capability.CHAT}), model="m")
     request = RelayRequest(wire="test.chat", raw=b"{}", document={}, chat=chat)
+    unnamed = RelayRequest(
+        wire="test.chat", raw=b"{}", document={}, chat=ChatRequest.deferred(build, needs=chat.needs())
+    )
     relaying, other = Relaying("a"), Scripted("b")
     async with routing(relaying, other) as router:
+        async with router.relay(unnamed, target="a:big"):
+            assert built == []
         async with router.relay(request, target="a"), router.relay(request, target="b"):
             assert built == []
     assert other.seen == [ChatRequest(messages=ChatRequest.of("Привет").messages, model="m")]

@@ -128,6 +128,21 @@ def test_what_is_there_builds_nothing() -> None:
     assert (request.needs(), hasattr(request, "nothing"), built) == (CHAT, False, [])
 
 
+def test_another_model_builds_nothing_either() -> None:
+    request, built = deferred(model="m", sampling=Sampling(max_tokens=5), metadata={"key": "k"})
+    other = request.for_model("n")
+    assert (other.model, other.sampling, other.metadata, other.needs(), built) == (
+        "n",
+        request.sampling,
+        {"key": "k"},
+        CHAT,
+        [],
+    )
+    assert (other.messages, other.tools) == (whole().messages, whole().tools)
+    assert (request.model, whole().for_model("n")) == ("m", attrs.evolve(whole(), model="n"))
+    assert attrs.evolve(request, tools=()).for_model("n").model == "n"
+
+
 def test_what_is_missing_is_built_once() -> None:
     request, built = deferred(model="m")
     assert (request.messages, request.tools, request.extra) == (whole().messages, whole().tools, {"user": "u"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeAlias, TypedDict
 
-from attrs import field, fields, frozen
+from attrs import evolve, field, fields, frozen
 
 from .messages import FileRef, Image, Message, ToolChoice, ToolDef
 from .models import Capability
@@ -131,6 +131,10 @@ class ChatRequest:
         put(request, "metadata", {} if metadata is None else metadata)
         return request
 
+    def for_model(self, model: str) -> ChatRequest:
+        """The same for that model; what is deferred stays so."""
+        return evolve(self, model=model)
+
     def needs(self) -> frozenset[Capability]:
         """The capabilities without which a target cannot serve this request."""
         found = {Capability.CHAT}
@@ -173,6 +177,13 @@ class _Deferred(ChatRequest):
         return all(getattr(self, name) == getattr(other, name) for name in _FIELDS)
 
     __hash__ = ChatRequest.__hash__
+
+    def for_model(self, model: str) -> ChatRequest:
+        """The same for that model; what is deferred stays so."""
+        build: Callable[[], ChatRequest] | None = getattr(self, "_build", None)
+        if build is None:
+            return super().for_model(model)
+        return self.deferred(build, needs=self._needs, model=model, sampling=self.sampling, metadata=self.metadata)
 
     def needs(self) -> frozenset[Capability]:
         """The capabilities that whoever deferred it has named, and those of what was put in later."""

@@ -306,7 +306,7 @@ class Router:
         wiring = self._running().wiring
         plan, model = plan_of(wiring, route, target)
         if model is not None and request.chat.model is None:
-            request = attrs.evolve(request, chat=attrs.evolve(request.chat, model=model))
+            request = attrs.evolve(request, chat=request.chat.for_model(model))
         return RelayCall(wiring, plan, request, deadline_of(plan, deadline))
 
     async def embed(
