@@ -30,7 +30,7 @@ requests_month = 3
 def mlo(folder: Path, *arguments: str) -> str:
     """What the command prints, run as a process of its own."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("MLO_")}
-    command = (Path(sys.executable).parent / "mlo", *arguments)
+    command = (str(Path(sys.executable).parent / "mlo"), *arguments)
     found = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
     return found.stdout.strip()
