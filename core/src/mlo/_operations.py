@@ -12,6 +12,7 @@ import anyio
 
 from ._attempt import Attempt
 from .api import Embedder, Provider
+from .batches import EventBatches
 from .errors import AnswerRejected, MloError, PluginFault, ProtocolViolated, Unsupported
 from .events import Event, Fold, Started, UsageReported
 from .relay import RelaySource, RelaySummary
@@ -130,6 +131,9 @@ class _OpenStream:
             events.append(event)
             # `Started` shows the reader nothing: a failure right after it may still go to another target.
             if type(event) is not Started:
+                if isinstance(generator, EventBatches):
+                    events.extend(generator.ready)
+                    generator.ready.clear()
                 return events
         raise ProtocolViolated("the stream ended before its first event")
 

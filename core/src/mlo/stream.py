@@ -17,6 +17,7 @@ from ._attempt import Attempt
 from ._call import Call, Status
 from ._executor import execute
 from ._operations import OPEN_STREAM, Source, close_source
+from .batches import EventBatches
 from .errors import CallCancelled, DeadlineExceeded, MloError, ProviderError, StreamInterrupted
 from .events import Event, Finished, Fold, UsageReported
 from .records import EventSeen
@@ -89,6 +90,11 @@ class Stream:
     def target(self) -> str | None:
         """Who answers, once that is settled."""
         return None if self._attempt is None else self._attempt.state.target.name
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the next event is there already, so that ``anext`` would not wait for it."""
+        return bool(self._events)
 
     def response(self) -> ChatResponse:
         """The answer as far as it was read; complete when its ``finish_reason`` is not ``OTHER``."""
@@ -177,7 +183,11 @@ class Stream:
             raise _busy()
         try:
             with anyio.CancelScope(deadline=self._deadline) as self._scope:
-                return await anext(generator)
+                event = await anext(generator)
+                if isinstance(generator, EventBatches) and generator.ready:
+                    self._events.extend(generator.ready)
+                    generator.ready.clear()
+                return event
         except StopAsyncIteration:
             raise await self._interrupt(None) from None
         except Exception as error:

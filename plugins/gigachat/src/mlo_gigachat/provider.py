@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 
 import anyio
 from attrs import evolve, frozen
 
 from mlo.api import CallContext, Environment, Provider
+from mlo.batches import batched
 from mlo.errors import ConfigError, ProtocolViolated, ProviderError, TransportFailed
 from mlo.events import Event, events_of
 from mlo.models import ModelInfo
@@ -112,7 +113,10 @@ class GigaChatProvider(BaseProvider):
             reply = await self._client.request("POST", self._chat_path, json=body, headers=call.headers)
         return self._response(reply.mapping(), reading, reply.request_id)
 
-    async def generate_stream(self, request: ChatRequest, _ctx: CallContext, /) -> AsyncGenerator[Event, None]:
+    @batched
+    async def generate_stream(
+        self, request: ChatRequest, _ctx: CallContext, /
+    ) -> AsyncGenerator[Iterable[Event], None]:
         """The answer as it comes.
 
         Raises:
@@ -126,23 +130,20 @@ class GigaChatProvider(BaseProvider):
             self._client.stream("POST", self._chat_path, json=body, headers=headers) as reply,
         ):
             if reply.content_type != "text/event-stream":  # a failure with status 200, or a server that does not stream
-                for event in events_of(self._response(await _whole(reply), reading, reply.request_id)):
-                    yield event
+                yield events_of(self._response(await _whole(reply), reading, reply.request_id))
                 return
             stream = self._stream_reader(reading, reply.request_id)
             try:
                 async with aclosing(reply.chunks()) as chunks:
                     async for chunk in chunks:
-                        for event in stream.feed(chunk):
-                            yield event
+                        yield stream.feed(chunk)
                         if stream.ended:
                             await reply.finish()
                             break
             except TransportFailed:
                 if not stream.complete:  # what is lost after the end of the answer does not matter
                     raise
-            for event in stream.end():
-                yield event
+            yield stream.end()
 
     def _stream_reader(self, reading: Reading, request_id: str | None) -> StreamReader:
         return StreamReader(self._version.reader(evolve(reading, request_id=request_id)), request_id)

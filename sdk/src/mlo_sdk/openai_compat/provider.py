@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 from contextlib import aclosing
 
 from mlo.api import CallContext
+from mlo.batches import batched
 from mlo.errors import InvalidRequest, ProtocolViolated, ProviderError, TransportFailed
 from mlo.events import Event, events_of
 from mlo.models import ModelInfo
@@ -77,7 +78,8 @@ class OpenAICompatProvider(BaseProvider):
         reply = await self._client.request("POST", self._dialect.chat_path, json=wire, headers=self._call_headers(ctx))
         return self._response(reply.mapping(), reply.status, reply.request_id)
 
-    async def generate_stream(self, request: ChatRequest, ctx: CallContext, /) -> AsyncGenerator[Event, None]:
+    @batched
+    async def generate_stream(self, request: ChatRequest, ctx: CallContext, /) -> AsyncGenerator[Iterable[Event], None]:
         """The answer as it comes.
 
         Raises:
@@ -92,8 +94,7 @@ class OpenAICompatProvider(BaseProvider):
             aclosing(self._batches(reply)) as batches,
         ):
             async for batch in batches:
-                for event in batch:
-                    yield event
+                yield batch
 
     async def _batches(self, reply: StreamReply) -> AsyncGenerator[Iterable[Event], None]:
         if reply.content_type == "application/json":  # a server that does not stream, or an error with status 200

@@ -113,17 +113,20 @@ async def _translate(exchange: Exchange, ticket: Ticket, stream: Stream, tongue:
     exchange.fail = writer.fail
     await exchange.begin(200, EVENT_STREAM, [*told(call_id, target), *ticket.headers])
     event: Event = first
+    pieces: list[bytes] = []
     while True:
-        data = writer.write(event)
+        pieces.append(writer.write(event))
         if type(event) is Finished:
-            await exchange.piece(data, more=False)
+            await exchange.piece(b"".join(pieces), more=False)
             return
-        if data:
+        if not stream.has_more and (data := b"".join(pieces)):  # what came together goes out together
+            pieces.clear()
             await exchange.piece(data)
         try:
             event = await anext(stream)
         except MloError as error:
-            await exchange.piece(writer.fail(failure_of(error)), more=False)
+            pieces.append(writer.fail(failure_of(error)))
+            await exchange.piece(b"".join(pieces), more=False)
             return
 
 
