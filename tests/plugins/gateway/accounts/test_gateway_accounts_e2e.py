@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.plugins.gateway.serving.processes import gateway
 
@@ -36,10 +37,15 @@ def mlo(folder: Path, *arguments: str) -> str:
     return found.stdout.strip()
 
 
+@pytest.mark.timeout(60)  # two processes start, each loading what a database needs
 def test_a_plan_holds_and_a_revoked_key_ends_its_stream(tmp_path: Path) -> None:
     with gateway(tmp_path, CONFIG) as served:
-        mlo(tmp_path, "gateway", "projects", "create", "small", "--plan", "tiny")
-        limited, streaming = mlo(tmp_path, "keys", "create", "--project", "small"), mlo(tmp_path, "keys", "create")
+        small = {"name": "small", "organization": "default", "plan": "tiny"}
+        assert httpx.post(f"{served.url}/admin/v1/projects", json=small, headers=served.headers()).status_code == 201
+        limited, streaming = (
+            httpx.post(f"{served.url}/admin/v1/keys", json={"project": name}, headers=served.headers()).json()["secret"]
+            for name in ("small", "default")
+        )
 
         replies = [served.ask("main", limited) for _ in range(5)]
         assert [reply.status_code for reply in replies] == [200, 200, 200, 429, 429]

@@ -48,6 +48,7 @@ def api(template: Path, tmp_path: Path) -> Any:
     database.close()
 
 
+@pytest.mark.timeout(60)
 def test_the_admin_api_keeps_what_its_document_promises(api: Any) -> None:
     schema, headers = api
     operations = [result.ok() for result in schema.get_all_operations()]
@@ -57,6 +58,7 @@ def test_the_admin_api_keeps_what_its_document_promises(api: Any) -> None:
             _try(operation, mode, headers)
 
 
+@pytest.mark.timeout(60)
 def test_the_data_plane_keeps_it_too(tmp_path: Path) -> None:
     with gateway(tmp_path, '[providers.mock]\nuse = "mock"\n') as served:
         schema: Any = schemathesis.openapi.from_url(f"{served.url}/openapi.json").include(path_regex="^/v1/")
