@@ -23,9 +23,9 @@ _REASON = re.compile(rb'"finish_reason"\s*:\s*"(\w+)"')
 _MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]+)"')
 _CALLS = re.compile(rb'"tool_calls"\s*:\s*\[\s*\{')
 _NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
-_DONE = re.compile(rb"(?:^|[\r\n])data:[ \t]*\[DONE\]")  # at the beginning of a line: a text may hold it, too
-_FRAME = re.compile(rb".*?(?:\r?\n){2}", re.DOTALL)
-_SAID = re.compile(rb'"(?:content|reasoning_content|reasoning|refusal|arguments)"\s*:\s*"((?:[^"\\]|\\.)+)"')
+_DONE = re.compile(rb"data:[ \t]*\[DONE\]")
+_BLANK_LINE = re.compile(rb"\n\r?\n")
+_SAID = re.compile(rb'"(?:content|reasoning_content|reasoning|refusal|arguments)"\s*:\s*"([^"\\]*+(?:\\.[^"\\]*+)*+)"')
 _ENDS: Final = (b"\n\n", b"\r\n\r\n")
 _DECODER = json.JSONDecoder()
 _LAST_PIECES: Final = 4
@@ -49,12 +49,19 @@ def summary_of(body: bytes, request_id: str | None = None) -> RelaySummary:
 
 def is_done(frames: bytes) -> bool:
     """Whether the last word of a stream is among the frames, of which the last one may be cut."""
-    return b"[DONE]" in frames and _DONE.search(frames) is not None
+    if b"[DONE]" not in frames:
+        return False
+    # at the beginning of a line: a text may hold it, too
+    return any(found.start() == 0 or frames[found.start() - 1] in b"\r\n" for found in _DONE.finditer(frames))
 
 
 def frames_of(data: bytes) -> list[bytes]:
     """The frames one by one, each with the blank line behind it."""
-    return _FRAME.findall(data)
+    frames, start = [], 0
+    for blank in _BLANK_LINE.finditer(data):
+        frames.append(data[start : blank.end()])
+        start = blank.end()
+    return frames
 
 
 def whole_frames(data: bytes) -> int:
@@ -109,14 +116,16 @@ class StreamTail:
         )
 
     def _without_usage(self, frames: bytes) -> bytes:
-        kept = []
-        for frame in frames_of(frames):
-            if _USAGE.search(frame) is not None:
-                self._usage = frame
-                if _NO_CHOICES.search(frame) is not None:
-                    continue
-            kept.append(frame)
-        return b"".join(kept)
+        kept, passed = [], 0
+        for found in _USAGE.finditer(frames):
+            if found.start() < passed:
+                continue  # the same frame says it twice
+            start, end = _frame_around(frames, found.start())
+            self._usage = frames[start:end]
+            if _NO_CHOICES.search(self._usage) is not None:
+                kept.append(frames[passed:start])
+                passed = end
+        return b"".join((*kept, frames[passed:]))
 
     def _count(self) -> None:
         if not self._uncounted:
@@ -126,6 +135,14 @@ class StreamTail:
         self._characters += _characters_in(self._uncounted)
         self._uncounted.clear()
         self._waiting = 0
+
+
+def _frame_around(frames: bytes, place: int) -> tuple[int, int]:
+    """Where the frame begins and ends that holds ``place``."""
+    before = ((b"\n\n", 2), (b"\n\r\n", 3))
+    start = max(found + size if (found := frames.rfind(mark, 0, place)) >= 0 else 0 for mark, size in before)
+    blank = _BLANK_LINE.search(frames, place)
+    return start, len(frames) if blank is None else blank.end()
 
 
 def _usage_in(data: bytes) -> Usage:
