@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# how long an example may take says something about the machine, nothing about the code
+settings.register_profile("mlo", settings(), deadline=None)
+settings.load_profile("mlo")
 
 _BACKENDS = {"asyncio": ("asyncio", {"use_uvloop": False}), "trio": ("trio", {})}
 
