@@ -123,6 +123,8 @@ def _used_before(connection: Connection, scope: str, period: Period) -> tuple[in
 
 def lease(connection: Connection, asks: Sequence[Ask], *, now: int, expires: int) -> list[Grant]:
     """Grant what windows have; their rows are locked in one order for all who ask. Windows must be there."""
+    for owner in sorted({ask.owner for ask in asks}):
+        _find_again(connection, owner)
     order = sorted(range(len(asks)), key=lambda place: (asks[place].limit.scope, asks[place].period.key))
     grants: dict[int, Grant] = {}
     for place in order:
@@ -215,6 +217,11 @@ def recalled(connection: Connection, owner: str, now: int) -> set[WindowKey]:
 
 def renew(connection: Connection, owner: str, expires: int) -> None:
     """Say that ``owner`` lives. Leases of it that were taken for lost are its own again."""
+    _find_again(connection, owner)
+    connection.execute(update(quota_lease).where(quota_lease.c.owner == owner).values(expires=expires))
+
+
+def _find_again(connection: Connection, owner: str) -> None:
     columns = quota_lease.c
     lost = connection.execute(select(quota_lease).where(columns.owner == owner, columns.lost == 1)).mappings().all()
     for found in lost:
@@ -224,7 +231,8 @@ def renew(connection: Connection, owner: str, expires: int) -> None:
         change.add(used=(-rest[0], -rest[1]), doubtful=True, reserved=rest)
         change_windows(connection, {key: change})
         change_events(connection, {f"lease:{found['id']}": (-rest[0], -rest[1])})
-    connection.execute(update(quota_lease).where(columns.owner == owner).values(expires=expires, lost=0))
+    if lost:
+        connection.execute(update(quota_lease).where(columns.owner == owner).values(lost=0))
 
 
 def lose_leases(connection: Connection, *, now: int) -> int:
