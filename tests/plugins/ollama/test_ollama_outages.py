@@ -190,6 +190,19 @@ def router_url(router: Router) -> str:
     return str(router.providers["giga"].options["base_url"])
 
 
+async def test_an_error_that_needs_no_advice_is_not_its_own_cause() -> None:
+    """Whoever follows the causes of an error has to come to an end."""
+    async with Router() as router:
+        with running(ollama.create_app(ollama.Options(models=("tiny",), reset=1))) as server:
+            router.add_provider("local", use="ollama", base_url=server.url, model="tiny")
+            with pytest.raises(StreamInterrupted) as caught:
+                _ = [event async for event in router.route_stream("Tell me a story.", target="local")]
+    lost = caught.value.__cause__
+    assert isinstance(lost, TransportFailed)
+    assert lost.__cause__ is not None
+    assert lost.__cause__ is not lost
+
+
 async def test_after_the_first_event_nobody_else_is_asked(vendors: Vendors) -> None:
     urls = vendors.urls({})
     cut = counting(gigachat.create_app(gigachat.Options(concurrency=0, end_after_chunks=1)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from attrs import evolve, frozen
 
@@ -33,6 +33,7 @@ __all__ = [
     "names_model",
     "no_api",
     "no_server",
+    "raise_as",
     "refused_host",
     "unable_model",
 ]
@@ -84,6 +85,17 @@ def _type_of(text: str) -> str | None:
     error = found.get("error") if isinstance(found, dict) else None
     kind = error.get("type") if isinstance(error, dict) else None
     return kind if isinstance(kind, str) else None
+
+
+def raise_as(told: ProviderError, error: ProviderError) -> NoReturn:
+    """Raise ``told`` because of ``error``, which may be the same: nothing must be its own cause.
+
+    Raises:
+        ProviderError: ``told``.
+    """
+    if told is error:
+        raise error
+    raise told from error
 
 
 def again(error: ProviderError, message: str) -> ProviderError:

@@ -84,7 +84,7 @@ class OllamaProvider(BaseProvider):
                 raise self._client.failure(data, status=reply.status)
             response = response_of(data, forced=call.forced, free=not self._hosted)
         except ProviderError as error:
-            raise await self.server.explained(error, call.model, call.num_ctx) from error
+            errors.raise_as(await self.server.explained(error, call.model, call.num_ctx), error)
         finally:
             self._in_flight -= 1
         cut = self._judged(request, call, response.usage.prompt_tokens)
@@ -109,7 +109,7 @@ class OllamaProvider(BaseProvider):
                         else:
                             yield event
         except ProviderError as error:
-            raise await self.server.explained(error, call.model, call.num_ctx) from error
+            errors.raise_as(await self.server.explained(error, call.model, call.num_ctx), error)
         finally:
             self._in_flight -= 1
 
@@ -167,7 +167,7 @@ class OllamaProvider(BaseProvider):
             vectors = vectors_in(data, len(request.texts))
         except ProviderError as error:
             num_ctx = body.get("options", {}).get("num_ctx")
-            raise await self.server.explained(error, body["model"], num_ctx) from error
+            errors.raise_as(await self.server.explained(error, body["model"], num_ctx), error)
         finally:
             self._in_flight -= 1
         usage = usage_of(data, free=not self._hosted)

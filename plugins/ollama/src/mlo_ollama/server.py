@@ -79,7 +79,7 @@ class OllamaServer:
                     progress = progress_of(line)
                     yield progress
         except TransportFailed as error:
-            raise self._unreachable(error) from error
+            errors.raise_as(self._unreachable(error), error)
         except ModelNotFound as error:
             raise errors.again(error, f"the library has no model {model!r} ({error.message})") from error
         if not progress.done:
@@ -114,7 +114,7 @@ class OllamaServer:
         try:
             return (await self.client.request(method, path, json=body)).mapping()
         except ProviderError as error:
-            raise await self.explained(error, (body or {}).get("model", "")) from error
+            errors.raise_as(await self.explained(error, (body or {}).get("model", "")), error)
 
     def _unreachable(self, error: TransportFailed) -> ProviderError:
         if self._hosted or not isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout):

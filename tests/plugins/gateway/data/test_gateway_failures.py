@@ -139,3 +139,13 @@ def test_the_shape_of_an_error() -> None:
     }
     assert error_headers(error) == [(b"retry-after", b"1"), (b"retry-after-ms", b"200")]
     assert error_headers(GatewayError(402, "c", "t", "m")) == [(b"x-should-retry", b"false")]
+
+
+def test_a_ring_of_causes_comes_to_an_end() -> None:
+    """A plugin that raises an error from itself must not stop the whole gateway."""
+    error = TransportFailed("lost")
+    error.__cause__ = error
+    interrupted = ServerFault("broken")
+    interrupted.__cause__ = error
+    assert failure_of(interrupted).status == 502
+    assert failure_of(error).status == 502

@@ -6,7 +6,7 @@ name the target and no more: addresses and configuration are the operator's busi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlo.errors import (
@@ -65,14 +65,22 @@ _REFUSALS: Mapping[str, tuple[int, str]] = {
 
 def failure_of(error: MloError) -> GatewayError:
     """The error that a client sees; the cause of it is ``error``."""
-    cause = error.__cause__
-    while cause is not None:
+    for cause in _causes(error):
         if isinstance(cause, GatewayError):  # what was found wrong here when the request was read for this target
             return cause
-        cause = cause.__cause__
     found = _found(error)
     found.__cause__ = error
     return found
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """What led to the error, each once: the chain of a plugin may end in a ring."""
+    seen = {id(error)}
+    cause = error.__cause__
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__
 
 
 def _found(error: MloError) -> GatewayError:
