@@ -50,13 +50,16 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, and see whether the head has become too long."""
+        begins = self._in_head and self._head_size == 0
         if self._in_head:
-            if self._head_size == 0:
-                self._await_head(self._bounds.config.header_timeout)
             self._head_size += len(data)
         super().data_received(data)
-        if self._in_head and self._head_size > self._bounds.config.header_limit and not self.transport.is_closing():
+        if not self._in_head or not self._head_size or self.transport.is_closing():
+            return  # the usual case: the head was whole, and needs no timer
+        if self._head_size > self._bounds.config.header_limit:
             self._refuse(_TOO_LARGE)
+        elif begins:
+            self._await_head(self._bounds.config.header_timeout)
 
     def on_headers_complete(self) -> None:
         """The head is whole: check its length, which a single large packet may have hidden, and begin."""

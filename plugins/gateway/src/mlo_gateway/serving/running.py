@@ -19,6 +19,7 @@ from mlo_gateway.limits.background import beside
 from .announcing import announce
 from .certificates import load_certificate
 from .checking import add_checks
+from .collecting import rare_collections, spare_start
 from .notices import notify
 from .parts import open_parts
 from .plan import Overrides, Plan, read_plan
@@ -53,7 +54,7 @@ def serve_here(overrides: Overrides, hooks: Hooks = Hooks()) -> int:
     """
     plan = read_plan(overrides)
     listener = inherited(hooks.listener) or bound(plan.config.serve)
-    with listener:
+    with listener, rare_collections():
         options = {"use_uvloop": find_spec("uvloop") is not None}
         anyio.run(_serve, plan, overrides, hooks, listener, backend="asyncio", backend_options=options)
     return 0
@@ -66,6 +67,7 @@ async def _serve(plan: Plan, overrides: Overrides, hooks: Hooks, listener: socke
         parts.reload = reloader.reload
 
         def ready() -> None:
+            spare_start()
             if not hooks.quiet:
                 announce(parts, listener)
             notify("READY=1")
