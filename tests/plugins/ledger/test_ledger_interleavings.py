@@ -37,8 +37,9 @@ from mlo_ledger.settling import settle
 from mlo_ledger.windows import period_of
 
 EXAMPLES = int(os.environ.get("MLO_INTERLEAVINGS", "15"))
+REQUESTS = 6
 NOW = 1_795_000_000_000_000
-LIMIT = Limit(scope="all", requests=12, nano=1_000, time_zone="UTC")
+LIMIT = Limit(scope="all", requests=REQUESTS, nano=500, time_zone="UTC")
 PERIOD = period_of(LIMIT, NOW)
 TRY = attempt_fields(AttemptStarted(call_id="x", attempt=1, target="a", provider="a"))
 numbers = count(1)
@@ -135,7 +136,7 @@ class World:
     def check(self) -> None:
         """In every moment: never more than the limit, and the books agree."""
         window = self.database.read_now(lambda c: c.execute(select(quota_window)).mappings().one())
-        assert window["used_requests"] + window["reserved_requests"] <= 12
+        assert window["used_requests"] + window["reserved_requests"] <= REQUESTS
         assert min(window["used_requests"], window["reserved_requests"], window["reserved_nano"]) >= 0
         audited = self.database.read_now(audit)
         assert audited.agrees, audited.differences
