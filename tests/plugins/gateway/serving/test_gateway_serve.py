@@ -19,6 +19,7 @@ import trustme
 
 from mlo.errors import ConfigError
 from mlo_gateway.commands.serve import main
+from mlo_gateway.serving.config import ServeConfig
 from mlo_gateway.serving.plan import Overrides
 from mlo_gateway.serving.running import Hooks, serve_here
 from tests.plugins.gateway.serving.processes import GatewayProcess, gateway
@@ -159,8 +160,14 @@ def _refused(folder: Path, patch: pytest.MonkeyPatch, configuration: str = "", *
     return refused.value
 
 
-def test_without_keys_only_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _refused(tmp_path, monkeypatch, auth="off", host="0.0.0.0").path == "gateway.auth"
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "127.0.0.1.example", "localhost.example", "::1:2"])
+def test_without_keys_only_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    assert _refused(tmp_path, monkeypatch, auth="off", host=host).path == "gateway.auth"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.53", "::1", "localhost"])
+def test_what_is_this_machine(host: str) -> None:
+    assert ServeConfig(host=host).is_local
 
 
 def test_a_taken_port_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
+from ipaddress import ip_address
 from typing import Any
 
 from attrs import Attribute, field, frozen
 
 __all__ = ["ServeConfig"]
-
-_LOCAL = ("127.", "::1", "localhost")
 
 
 def _positive(instance: object, attribute: Attribute[Any], value: float) -> None:
@@ -75,7 +74,12 @@ class ServeConfig:
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach the gateway."""
-        return self.host.startswith(_LOCAL)
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:  # a name leads wherever its owner says
+            return False
 
     @property
     def shows_metrics(self) -> bool:
