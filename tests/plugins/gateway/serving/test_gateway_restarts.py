@@ -252,6 +252,7 @@ async def test_workers_are_replaced_without_loss(tmp_path: Path) -> None:
         await anyio.to_thread.run_sync(until, lambda: len(_workers(running)) == count, 30)
         assert (await _ask_quick(running.url, running.key)).status_code == 200
         assert running.stop() == 0
+        assert running.out.read_text().count("Gateway on") == 1  # by the first one alone
 
 
 def _workers(running: GatewayProcess) -> set[int]:

@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
     overrides = Overrides(host=arguments.host, port=arguments.port, workers=arguments.workers, auth=arguments.auth)
     if arguments.worker is not None:
         listener, ready, lifeline = arguments.worker
-        return serve_here(overrides, Hooks(listener=listener, ready=ready, lifeline=lifeline))
+        return serve_here(overrides, Hooks(listener=listener, ready=ready, lifeline=lifeline, quiet=arguments.quiet))
     if (code := supervise(overrides, arguments.fd)) is not None:
         return code
     return serve_here(overrides, Hooks(listener=arguments.fd))
@@ -51,4 +51,5 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("--auth", choices=("keys", "off"), help=text("auth"))
     group.add_argument("--fd", type=int, metavar="N", help=text("fd"))
     group.add_argument("--worker", nargs=3, type=int, help=argparse.SUPPRESS)
+    group.add_argument("--quiet", action="store_true", help=argparse.SUPPRESS)
     return parser

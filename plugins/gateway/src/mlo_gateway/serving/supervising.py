@@ -29,9 +29,11 @@ def supervise(overrides: Overrides, descriptor: int | None) -> int | None:
     }
     options = [word for name, value in given.items() if value is not None for word in (name, str(value))]
 
+    greeting = iter([()])  # said once, by the first worker
+
     def command(*descriptors: int) -> Sequence[str]:
-        numbers = [str(number) for number in descriptors]
-        return (sys.executable, "-m", "mlo_gateway.serving", *options, "--worker", *numbers)
+        numbers, quiet = [str(number) for number in descriptors], next(greeting, ("--quiet",))
+        return (sys.executable, "-m", "mlo_gateway.serving", *options, *quiet, "--worker", *numbers)
 
     with inherited(descriptor) or bound(config) as listener:
         return Supervisor(listener, config.workers, command).run()
