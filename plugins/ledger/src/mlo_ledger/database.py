@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
+    DatabaseError,
     DBAPIError,
     InterfaceError,
     InternalError,
@@ -106,7 +107,14 @@ class Database:
                 with connection.begin():
                     yield connection
         except self._gone as error:
-            raise DatabaseUnavailable(f"the database {self.shown} does not serve: {_reason(error)}") from error
+            raise self._away(error) from error
+        except DatabaseError as error:
+            if type(error) is not DatabaseError:
+                raise
+            raise self._away(error) from error  # SQLite says so of a file that is damaged, or none of its own
+
+    def _away(self, error: Exception) -> DatabaseUnavailable:
+        return DatabaseUnavailable(f"the database {self.shown} does not serve: {_reason(error)}")
 
 
 def _parsed(url: str, path: str) -> URL:
