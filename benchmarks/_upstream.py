@@ -26,8 +26,12 @@ def _head(kind: str, length: int | None = None) -> bytes:
     return f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\n{body}\r\n\r\n".encode()
 
 
+def _compact(document: object) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()  # as the vendors' servers write it
+
+
 def _whole(document: object) -> bytes:
-    body = json.dumps(document, ensure_ascii=False).encode()
+    body = _compact(document)
     return _head("application/json", len(body)) + body
 
 
@@ -36,12 +40,12 @@ def _chunk(data: bytes) -> bytes:
 
 
 def _sse(documents: Iterator[object]) -> list[bytes]:
-    events = [b"data: " + json.dumps(each, ensure_ascii=False).encode() + b"\n\n" for each in documents]
+    events = [b"data: " + _compact(each) + b"\n\n" for each in documents]
     return [*map(_chunk, [*events, b"data: [DONE]\n\n"]), b"0\r\n\r\n"]
 
 
 def _lines(documents: Iterator[object]) -> list[bytes]:
-    events = [json.dumps(each, ensure_ascii=False).encode() + b"\n" for each in documents]
+    events = [_compact(each) + b"\n" for each in documents]
     return [*map(_chunk, events), b"0\r\n\r\n"]
 
 
@@ -56,8 +60,9 @@ def _openai(*, usage: bool) -> Iterator[object]:
 
 def _gigachat() -> Iterator[object]:
     common = {"created": 1, "model": "GigaChat-2:2.0", "object": "chat.completion"}
-    for _ in range(EVENTS):
-        yield {"choices": [{"delta": {"content": _WORD, "role": "assistant"}, "index": 0}], **common}
+    for number in range(EVENTS):
+        role = {} if number else {"role": "assistant"}
+        yield {"choices": [{"delta": {"content": _WORD, **role}, "index": 0}], **common}
     last = {"delta": {"content": ""}, "index": 0, "finish_reason": "stop"}
     yield {"choices": [last], "usage": {**_USAGE, "precached_prompt_tokens": 0}, **common}
 

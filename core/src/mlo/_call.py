@@ -46,6 +46,7 @@ class Call:
     """
 
     __slots__ = (
+        "_record",
         "attempts",
         "call_id",
         "deadline",
@@ -78,10 +79,16 @@ class Call:
         self.attempts = 0
         self.outcomes: list[Outcome] = []
         self.started = monotonic()
+        self._record: CallStarted | None = None
         if CallStarted in self.emitter.table:
-            self.emitter.emit(self._record())
+            self.emitter.emit(self._recorded())
 
-    def _record(self) -> CallStarted:
+    def _recorded(self) -> CallStarted:
+        if self._record is None:
+            self._record = self._new_record()
+        return self._record
+
+    def _new_record(self) -> CallStarted:
         return CallStarted(
             call_id=self.call_id,
             route=self.plan.name,
@@ -102,7 +109,7 @@ class Call:
             return  # the outermost call was asked, and this one is part of it
         for name, gatekeeper in self.emitter.gatekeepers:
             try:
-                waiting = gatekeeper.admit(self._record(), self.request)
+                waiting = gatekeeper.admit(self._recorded(), self.request)
                 if waiting is not None:
                     await waiting
             except CallRefused as refused:

@@ -19,6 +19,7 @@ __all__ = ["Head", "ResponseReader", "request_bytes"]
 _MOST_HEAD_BYTES: Final = 65_536
 _MOST_LINE_BYTES: Final = 4_096
 _MOST_LENGTH_DIGITS: Final = 18
+_FRAMING_HEADERS: Final = (b"connection", b"content-length", b"transfer-encoding")
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?: [^\r\n]*)?")
 _HEADER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):(.*)")
@@ -34,10 +35,6 @@ class Head:
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
     old: bool = False
-
-    def values(self, name: bytes) -> list[bytes]:
-        """The values of a header, in lower case; ``name`` is given in lower case."""
-        return [value.lower() for key, value in self.headers if key.lower() == name]
 
 
 def request_bytes(request: httpx.Request, body: bytes) -> bytes:
@@ -158,10 +155,13 @@ class ResponseReader:
 
     def _begin(self, head: Head) -> None:
         self.head = head
-        connection = b",".join(head.values(b"connection"))
+        said: dict[bytes, list[bytes]] = {name: [] for name in _FRAMING_HEADERS}
+        for name, value in head.headers:
+            if (known := said.get(name.lower())) is not None:
+                known.append(value.lower())
+        connection, codings = b",".join(said[b"connection"]), b",".join(said[b"transfer-encoding"])
+        lengths = set(said[b"content-length"])
         self.reusable = b"keep-alive" in connection if head.old else b"close" not in connection
-        lengths = set(head.values(b"content-length"))
-        codings = b",".join(head.values(b"transfer-encoding"))
         if self._method == "HEAD" or head.status in {204, 304}:
             self.complete = True
         elif codings:
