@@ -165,6 +165,15 @@ def test_without_keys_only_on_this_machine(tmp_path: Path, monkeypatch: pytest.M
     assert _refused(tmp_path, monkeypatch, auth="off", host=host).path == "gateway.auth"
 
 
+def test_an_inherited_socket_says_itself_who_can_reach_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket unit that listens everywhere, beside a configuration that says nothing of it."""
+    monkeypatch.chdir(tmp_path)
+    everywhere = socket.create_server(("0.0.0.0", 0))
+    with pytest.raises(ConfigError) as refused:
+        serve_here(Overrides(auth="off"), Hooks(listener=everywhere.detach()))
+    assert refused.value.path == "gateway.auth"
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.53", "::1", "localhost"])
 def test_what_is_this_machine(host: str) -> None:
     assert ServeConfig(host=host).is_local

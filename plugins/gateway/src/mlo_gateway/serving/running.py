@@ -7,11 +7,12 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import Any
 
 import anyio
-from attrs import frozen
+from attrs import evolve, frozen
 
 from mlo.errors import ConfigError
 from mlo_gateway.limits.background import beside
@@ -25,7 +26,7 @@ from .parts import open_parts
 from .plan import Overrides, Plan, read_plan
 from .reloading import Reloader
 from .server import GatewayServer, server_config
-from .sockets import bound, inherited
+from .sockets import bound, host_of, inherited
 
 __all__ = ["Hooks", "serve_here"]
 
@@ -52,9 +53,13 @@ def serve_here(overrides: Overrides, hooks: Hooks = Hooks()) -> int:
     Raises:
         MloError: when the gateway cannot be opened.
     """
-    plan = read_plan(overrides)
-    listener = inherited(hooks.listener) or bound(plan.config.serve)
-    with listener, rare_collections():
+    with ExitStack() as stack:
+        given = inherited(hooks.listener)
+        if given is not None:  # where it listens decides what strangers may see, whatever the configuration says
+            overrides = evolve(overrides, host=host_of(stack.enter_context(given)))
+        plan = read_plan(overrides)
+        listener = given or stack.enter_context(bound(plan.config.serve))
+        stack.enter_context(rare_collections())
         options = {"use_uvloop": find_spec("uvloop") is not None}
         anyio.run(_serve, plan, overrides, hooks, listener, backend="asyncio", backend_options=options)
     return 0

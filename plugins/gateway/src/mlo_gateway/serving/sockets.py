@@ -11,7 +11,7 @@ from mlo.errors import ConfigError
 
 from .config import ServeConfig
 
-__all__ = ["BACKLOG", "bound", "inherited", "url_of"]
+__all__ = ["BACKLOG", "bound", "host_of", "inherited", "url_of"]
 
 BACKLOG = 4096
 """Connections that may wait to be accepted."""
@@ -67,6 +67,13 @@ def inherited(descriptor: int | None = None, environ: Mapping[str, str] | None =
         raise ConfigError("serve", f"descriptor {descriptor} cannot be used: {error.strerror}") from error
     os.set_inheritable(descriptor, False)  # noqa: FBT003 - positional only
     return listener
+
+
+def host_of(listener: socket.socket) -> str:
+    """The address that it listens on; a path of this machine's file system is an address of this machine."""
+    if listener.family in {socket.AF_INET, socket.AF_INET6}:
+        return str(listener.getsockname()[0])
+    return "localhost"
 
 
 def url_of(listener: socket.socket, *, tls: bool) -> str:
