@@ -123,14 +123,26 @@ class StreamReply:
             TransportFailed: as for :meth:`chunks`, or when the last line is incomplete.
             ProtocolViolated: when a line is not a JSON object.
         """
+        async with aclosing(self.ndjson_batches()) as batches:
+            async for batch in batches:
+                for document in batch:
+                    yield document
+
+    async def ndjson_batches(self) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """The same, what arrived together in one list.
+
+        Raises:
+            TransportFailed: as for :meth:`ndjson`.
+            ProtocolViolated: as for :meth:`ndjson`.
+        """
         self._refuse_html()
         parser = NdjsonParser()
         async with aclosing(self.chunks()) as chunks:
             async for chunk in chunks:
-                for document in parser.feed(chunk):
-                    yield document
-        for document in parser.close():
-            yield document
+                if documents := parser.feed(chunk):
+                    yield documents
+        if documents := parser.close():
+            yield documents
 
     async def body(self) -> bytes:
         """The whole body.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ import anyio
 from attrs import evolve
 
 from mlo.api import CallContext, Environment
+from mlo.batches import batched
 from mlo.errors import ContextTooLong, ProviderError, Unsupported
 from mlo.events import Event, Finished
 from mlo.models import ModelInfo
@@ -90,7 +91,10 @@ class OllamaProvider(BaseProvider):
         cut = self._judged(request, call, response.usage.prompt_tokens)
         return response if cut is None else evolve(response, raw={**response.raw, "prompt_truncated": cut})
 
-    async def generate_stream(self, request: ChatRequest, _ctx: CallContext, /) -> AsyncGenerator[Event, None]:
+    @batched
+    async def generate_stream(
+        self, request: ChatRequest, _ctx: CallContext, /
+    ) -> AsyncGenerator[Iterable[Event], None]:
         """The answer as it comes. Closing the generator closes the connection, at which the server stops generating.
 
         Raises:
@@ -100,14 +104,15 @@ class OllamaProvider(BaseProvider):
         reading = Reading(forced=call.forced, free=not self._hosted)
         self._in_flight += 1
         try:
-            async with aclosing(self._chunks(call, reading)) as chunks:
-                async for chunk in chunks:
-                    for event in reading.events(chunk):
-                        if type(event) is Finished:
-                            cut = self._judged(request, call, reading.prompt_tokens)
-                            yield event if cut is None else _marked(event, cut)
-                        else:
-                            yield event
+            async with aclosing(self._batches(call, reading)) as batches:
+                async for batch in batches:
+                    events: list[Event] = []
+                    try:
+                        self._read(batch, reading, events, request, call)
+                    except ProviderError:
+                        yield events  # what came before the error was said
+                        raise
+                    yield events
         except ProviderError as error:
             errors.raise_as(await self.server.explained(error, call.model, call.num_ctx), error)
         finally:
@@ -118,20 +123,42 @@ class OllamaProvider(BaseProvider):
         self._stay_local(call.model)
         return call
 
-    async def _chunks(self, call: ChatCall, reading: Reading) -> AsyncGenerator[dict[str, Any], None]:
+    async def _batches(self, call: ChatCall, reading: Reading) -> AsyncGenerator[list[dict[str, Any]], None]:
         async with (
             self._client.stream("POST", "/api/chat", json=call.body) as reply,
-            aclosing(reply.ndjson()) as lines,
+            aclosing(reply.ndjson_batches()) as batches,
         ):
-            async for line in lines:
-                if "error" in line:
-                    raise self._client.failure(line)
-                if line.get("done"):
+            async for lines in batches:
+                last = next((number for number, line in enumerate(lines) if line.get("done")), None)
+                if last is not None and not any("error" in line for line in lines[: last + 1]):
+                    yield lines[:last]
                     await reply.finish()  # the connection goes back to the pool only after the end of the body
-                    yield line
+                    yield lines[last : last + 1]
                     return
-                yield line
+                yield lines
         reading.check_done()
+
+    def _read(
+        self,
+        lines: list[dict[str, Any]],
+        reading: Reading,
+        events: list[Event],
+        request: ChatRequest,
+        call: ChatCall,
+    ) -> None:
+        """Add the events of the lines.
+
+        Raises:
+            ProviderError: when a line is an error, or makes no sense.
+        """
+        for line in lines:
+            if "error" in line:
+                raise self._client.failure(line)
+            for event in reading.events(line):
+                shown = event
+                if type(event) is Finished and (cut := self._judged(request, call, reading.prompt_tokens)) is not None:
+                    shown = _marked(event, cut)
+                events.append(shown)
 
     def _judged(self, request: ChatRequest, call: ChatCall, counted: int | None) -> str | None:
         """``None`` if the server read the whole prompt; else how sure it is that it did not. Warns or raises."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
 from mlo.api import CallContext
+from mlo.batches import batched
 from mlo.errors import ProviderError, Unsupported
 from mlo.events import Event, events_of
 from mlo.models import ModelInfo
@@ -63,7 +64,8 @@ class YandexProvider(BaseProvider):
         reply = await self._native.request("POST", f"{_MODELS}/completion", json=body, headers=_call_headers())
         return self._response(reply.mapping(), model, request, reply.request_id)
 
-    async def generate_stream(self, request: ChatRequest, ctx: CallContext, /) -> AsyncGenerator[Event, None]:
+    @batched
+    async def generate_stream(self, request: ChatRequest, ctx: CallContext, /) -> AsyncGenerator[Iterable[Event], None]:
         """The answer as it comes; in ``async`` mode all at once.
 
         Raises:
@@ -73,20 +75,17 @@ class YandexProvider(BaseProvider):
         """
         model = self._chooser.generation(request.model)
         if not model.native:
-            source = self._compat.stream(request, ctx, model.uri, model.price)
+            async with aclosing(self._compat.stream(request, ctx, model.uri, model.price)) as events:
+                async for event in events:
+                    yield (event,)
         elif self._config.mode == "async":
-            source = self._at_once(request, ctx)
+            yield events_of(await self.generate(request, ctx))
         else:
-            source = self._frames(request, model)
-        async with aclosing(source) as events:
-            async for event in events:
-                yield event
+            async with aclosing(self._frames(request, model)) as batches:
+                async for batch in batches:
+                    yield batch
 
-    async def _at_once(self, request: ChatRequest, ctx: CallContext) -> AsyncGenerator[Event, None]:
-        for event in events_of(await self.generate(request, ctx)):
-            yield event
-
-    async def _frames(self, request: ChatRequest, model: Choice) -> AsyncGenerator[Event, None]:
+    async def _frames(self, request: ChatRequest, model: Choice) -> AsyncGenerator[Iterable[Event], None]:
         body = self._body(request, model, stream=True)
         path = f"{_MODELS}/completion"
         async with self._native.stream("POST", path, json=body, headers=_call_headers()) as reply:
@@ -97,17 +96,31 @@ class YandexProvider(BaseProvider):
                 buffer=self._config.on_rewrite == "buffer",
                 stops=request.sampling.stop,
             )
-            async with aclosing(reply.ndjson()) as documents:
-                async for document in documents:
-                    if "error" in document:
-                        raise self._refusal(document, reply.request_id)
-                    for event in reader.feed(document):
-                        yield event
+            async with aclosing(reply.ndjson_batches()) as batches:
+                async for documents in batches:
+                    events: list[Event] = []
+                    try:
+                        self._read(documents, reader, events, reply.request_id)
+                    except ProviderError:
+                        yield events  # what came before the error was said
+                        raise
+                    yield events
                     if reader.finished is not None:
                         break
             if not reader.stopped_early:
                 await reply.finish()
-            yield reader.close()
+            yield (reader.close(),)
+
+    def _read(
+        self, documents: list[dict[str, Any]], reader: FrameReader, events: list[Event], request_id: str | None
+    ) -> None:
+        """Add the events of the documents, up to the last one that matters."""
+        for document in documents:
+            if "error" in document:
+                raise self._refusal(document, request_id)
+            events.extend(reader.feed(document))
+            if reader.finished is not None:
+                return
 
     def _refusal(self, document: dict[str, Any], request_id: str | None) -> ProviderError:
         error = document["error"]
