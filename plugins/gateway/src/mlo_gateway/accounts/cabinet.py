@@ -32,10 +32,6 @@ class Cabinet:
         """Why these digests do not open."""
         return self._unknown
 
-    def with_id(self, ident: str) -> Entry | None:
-        """The key with this id."""
-        return self._by_id.get(ident)
-
     def put(self, entry: Entry) -> None:
         """Hold a key ready, or what has become of it."""
         ident = entry.principal.key_id
