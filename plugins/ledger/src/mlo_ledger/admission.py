@@ -81,7 +81,7 @@ class Admission:
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may end a call while it is held
         self._numbers = count(1)
         self._pots: dict[str, tuple[Pot, ...]] = {}
         self._leases: dict[str, tuple[Lease, str]] = {}
@@ -207,9 +207,10 @@ class Admission:
             back: list[HoldUsed] = []
             for lease, scope in list(self._leases.values()):
                 if everything or id(lease) not in kept:
-                    if lease.requests or lease.nano:
-                        back.append((lease.id, scope, lease.period.key, lease.period.zone, lease.requests, lease.nano))
-                        lease.requests = lease.nano = 0
+                    requests, nano = lease.requests, lease.nano
+                    lease.requests = lease.nano = 0
+                    if requests or nano:
+                        back.append((lease.id, scope, lease.period.key, lease.period.zone, requests, nano))
                     self._forget_if_past(lease, moment)
             return back
 

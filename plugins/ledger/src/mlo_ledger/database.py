@@ -38,6 +38,7 @@ T = TypeVar("T")
 _BUSY_MS = 5_000
 _CONNECT_S = 5
 _WRITES = "mlo_writes"
+_OF_THE_FILE = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 
 
 class Database:
@@ -107,6 +108,8 @@ class Database:
                 with connection.begin():
                     yield connection
         except self._gone as error:
+            if _is_of_the_file(error):
+                self._engine.dispose()
             raise self._away(error) from error
         except DatabaseError as error:
             if type(error) is not DatabaseError:
@@ -132,6 +135,12 @@ def _parsed(url: str, path: str) -> URL:
     if backend in {"postgresql", "postgres"}:
         return parsed.set(drivername="postgresql+psycopg")
     raise ConfigError(path, f"there is no support for {backend!r}", hint=hint)
+
+
+def _is_of_the_file(error: Exception) -> bool:
+    """Whether SQLite could not use the file: a connection made meanwhile may never write, whatever becomes of that."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return (getattr(cause, "sqlite_errorcode", 0) & 0xFF) in _OF_THE_FILE
 
 
 def _reason(error: Exception) -> str:

@@ -7,11 +7,13 @@ survives the end of the process, however it ends.
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -67,6 +69,7 @@ class Journal:
         self._held = _locked(folder / f"{owner}.lock")
         self._places: deque[Place] = deque([self._opened(1)])
         self._next_trial = 0.0
+        self._is_renewing = False
         self.error: OSError | None = None
         self.size = 0
 
@@ -83,7 +86,7 @@ class Journal:
         with self._lock:
             if self.error is not None and not self.try_again():
                 return None
-            if self._places[-1].size > _SEGMENT and self._renew() is None:
+            if self._is_full_segment() and self._renew() is None:
                 return None
             place = self._places[-1]
             if self.is_full or not self._written(place, line):
@@ -97,10 +100,14 @@ class Journal:
         with self._lock:
             if self.error is None:
                 return True
-            if monotonic() < self._next_trial:
+            if self._is_renewing or monotonic() < self._next_trial:
                 return False
             self._next_trial = monotonic() + _TRIAL
             return self._renew() is not None
+
+    def _is_full_segment(self) -> bool:
+        # the collector may end a call in the middle of renewing: its line goes to the file at hand
+        return self._places[-1].size > _SEGMENT and not self._is_renewing
 
     def settled(self, place: Place, count: int) -> None:
         """The database has ``count`` of the settlements in that file. Files of which nothing is needed are deleted."""
@@ -122,9 +129,9 @@ class Journal:
     def to_read(self) -> Place | None:
         """The oldest file with skipped settlements. Nothing is appended to it any more."""
         with self._lock:
-            found = next((place for place in self._places if place.skipped), None)
-            if found is not None and found is self._places[-1] and self._renew() is None:
-                return None
+            found = next((place for place in list(self._places) if place.skipped), None)
+            if found is not None and found is self._places[-1] and self.error is None:
+                self._renew()  # if that fails, nothing is appended before it succeeds
             return found
 
     @property
@@ -132,16 +139,23 @@ class Journal:
         """Whether there is a file to be read again."""
         return any(place.skipped for place in list(self._places))
 
-    def was_read(self, place: Place) -> None:
-        """The database has all settlements of that file that were skipped."""
+    def was_read(self, place: Place, refused: int = 0) -> int:
+        """The database has all settlements of that file that were skipped, but for ``refused``; how many those are."""
         with self._lock:
             count, place.skipped = place.skipped, 0
-            self.settled(place, count)
+            self.settled(place, max(0, count - refused))
+            return count
 
     def close(self, *, keep: bool) -> None:
-        """Release the lock; the files are deleted unless somebody has to read them."""
+        """Release the lock; the files are deleted unless somebody has to read them. Nothing is written after that.
+
+        A call may still end, in a finalizer: its line must not go to whatever has the descriptor's number by then.
+        """
         with self._lock:
-            for place in self._places:
+            self.error, self._next_trial = OSError(errno.EBADF, "the ledger is closed"), inf
+            places, self.size = list(self._places), 0
+            self._places.clear()
+            for place in places:
                 os.close(place.descriptor)
                 if not keep:
                     place.path.unlink(missing_ok=True)
@@ -155,6 +169,13 @@ class Journal:
 
     def _renew(self) -> Place | None:
         """A new file, which begins with what is still under way."""
+        self._is_renewing = True
+        try:
+            return self._renewed()
+        finally:
+            self._is_renewing = False
+
+    def _renewed(self) -> Place | None:
         try:
             place = self._opened(self._places[-1].number + 1)
         except OSError as error:
@@ -242,9 +263,9 @@ def read_file(path: Path) -> Iterator[Any]:
         yield from (value for line in file if (value := decoded(line)) is not None)
 
 
-def remove_journal(folder: Path, owner: str) -> None:
-    """Delete the files of an owner, the lock last."""
-    for path in folder.glob(f"{owner}-*.journal"):
+def remove_journal(folder: Path, owner: str, *, keep_files: bool = False) -> None:
+    """Delete the files of an owner, the lock last; without it nobody looks at files that are kept."""
+    for path in [] if keep_files else list(folder.glob(f"{owner}-*.journal")):
         path.unlink(missing_ok=True)
     (folder / f"{owner}.lock").unlink(missing_ok=True)
 

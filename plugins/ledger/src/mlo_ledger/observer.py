@@ -192,7 +192,8 @@ class LedgerObserver:
         """Wait until everything is in the database, but not for ever: the rest stays in the journal."""
         if self._writer is not None and self._journal is not None:
             is_done = self._writer.close(_CLOSE_WAIT)
-            self._journal.close(keep=not is_done or bool(self._open))
+            keep = not is_done or bool(self._open) or bool(self._watch.state.refused_rows)
+            self._journal.close(keep=keep)
         self.database.close()
 
     async def _wait(self, call: OpenCall, pots: tuple[Pot, ...]) -> None:

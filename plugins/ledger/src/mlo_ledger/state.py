@@ -44,7 +44,7 @@ class Watch:
     """Keeps what goes wrong, from any thread. ``name`` is the ledger's in the configuration."""
 
     def __init__(self, policy: Literal["strict", "best-effort"], name: str) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may end a call while it is held
         self._name = name
         self._state = LedgerState(policy=policy)
 

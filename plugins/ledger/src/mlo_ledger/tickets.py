@@ -54,7 +54,7 @@ class Ticket:
         self._patience = patience
         self._until: float | None = None
         self._admission = admission
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # as in `Admission`
         self._bell = Bell()
         self._holds: list[Hold] | None = None
         self._refusal: CallRefused | None = None

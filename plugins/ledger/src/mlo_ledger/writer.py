@@ -9,7 +9,8 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import islice
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from time import monotonic, time_ns
 from typing import TypeAlias
 
@@ -53,6 +54,9 @@ class _Flush:
 class Writer:
     """Owns the thread.
 
+    :meth:`put` may interrupt anything here, in any thread, even itself: a stream that nobody closed ends its call in a
+    finalizer, wherever the garbage collector runs. So the lock is reentrant, and what wakes the thread is no `Event`.
+
     ``stored`` is told which settlements the database has; ``prepare`` comes before all else, once the database serves.
     """
 
@@ -70,15 +74,16 @@ class Writer:
         self._database, self._journal, self._admission, self._watch = database, journal, admission, watch
         self._chores, self._stored, self._prepare = chores, stored, prepare
         self._bank = Bank(database, admission, journal.owner)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._queue: deque[Item] = deque()
         self._tickets: list[Ticket] = []
         self._flushes: list[_Flush] = []
         self._taken = self._done = 0
         self._failures = 0
         self._failing_since: float | None = None
-        self._doubtful = False
-        self._wake = threading.Event()
+        self._doubtful = self._is_over = False
+        self._is_woken = False
+        self._knocks: SimpleQueue[None] = SimpleQueue()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mlo-ledger", daemon=True)
 
@@ -89,27 +94,29 @@ class Writer:
     def put(self, place: Place | None, settlement: Settlement) -> None:
         """Take a settlement, which stands in ``place`` of the journal. Never waits."""
         with self._lock:
-            if len(self._queue) < _QUEUE:
+            if len(self._queue) < _QUEUE and not self._is_over:
                 self._queue.append((place, settlement, monotonic()))
                 self._taken += 1
-            elif place is not None:
+            elif place is not None and not self._is_over:
                 self._journal.skipped(place)
                 self._taken += 1
             else:
                 self._watch.count(dropped=1)
-        if not self._wake.is_set():
-            self._wake.set()
+        self._wake()
 
     def ask(self, ticket: Ticket) -> None:
         """Take a call that waits for its limits."""
         with self._lock:
+            is_over = self._is_over
             self._tickets.append(ticket)
-        self._wake.set()
+        if is_over:
+            self._dismiss(_closed())
+        self._wake()
 
     def look_now(self) -> None:
         """Do the chores at the next opportunity."""
         self._chores.hurry()
-        self._wake.set()
+        self._wake()
 
     async def flush(self) -> None:
         """Wait until the database has everything that was taken so far.
@@ -120,9 +127,11 @@ class Writer:
         with self._lock:
             if self._done >= self._taken:
                 return
+            if self._is_over:
+                raise _closed()
             flush = _Flush(self._taken, Bell())
             self._flushes.append(flush)
-        self._wake.set()
+        self._wake()
         await flush.bell.wait()
         if flush.error is not None:
             raise flush.error
@@ -154,22 +163,35 @@ class Writer:
     def close(self, timeout: float) -> bool:
         """Write what is left, give back what is unspent, and end; whether all of it was done in ``timeout`` seconds."""
         self._closing.set()
-        self._wake.set()
+        self._wake()
         self._thread.join(timeout)
         return not self._thread.is_alive() and self.backlog == 0 and not self._doubtful
 
+    def _wake(self) -> None:
+        if not self._is_woken:
+            self._is_woken = True
+            self._knocks.put(None)
+
+    def _sleep(self, seconds: float) -> None:
+        with suppress(Empty):
+            self._knocks.get(timeout=seconds)
+        self._is_woken = False  # before the queue is looked at, so that nothing comes unnoticed
+
     def _run(self) -> None:
         while not self._closing.is_set():
-            self._wake.wait(self._pause())
-            self._wake.clear()
+            self._sleep(self._pause())
             if len(self._queue) < _BATCH:
                 self._closing.wait(_HURRY if self._tickets or self._flushes else _GATHER)
             try:
                 self._cycle()
             except Exception:  # noqa: BLE001 - a border: the outermost frame of the thread goes on whatever happens
                 _log.exception("the ledger's writer failed; it goes on")
+                self._dismiss(DatabaseUnavailable("the ledger's writer failed: the log says why"))
                 self._closing.wait(_TICK)
         self._finish()
+        with self._lock:
+            self._is_over = True
+        self._dismiss(_closed())
 
     def _pause(self) -> float:
         if self._failures:
@@ -184,13 +206,14 @@ class Writer:
         for _ in range(3):
             try:
                 while self._queue or self._journal.has_skipped:
-                    if not self._cycle():
+                    before = self._done
+                    if not self._cycle() or self._done == before:
                         break
                 if self._give_back_all():
                     return
             except Exception:  # noqa: BLE001 - as above: what is left stays in the journal
                 _log.exception("the ledger's writer failed while closing; what is left is in the journal")
-        self._fail(DatabaseUnavailable("the ledger is closed"))
+        self._fail(_closed())
 
     def _give_back_all(self) -> bool:
         back = self._admission.unspent(time_ns() // 1000, everything=True)
@@ -201,7 +224,8 @@ class Writer:
         with self._lock:
             tickets = [ticket for ticket in self._tickets if not ticket.try_take()]
             self._tickets = tickets[:]
-            items = list(islice(self._queue, _BATCH))
+            # not an iterator: the queue may grow meanwhile
+            items = [self._queue[place] for place in range(min(len(self._queue), _BATCH))]
         place = None if items else self._journal.to_read()
         if not self._attempt(lambda: self._serve(items, place, tickets)):
             return False
@@ -243,17 +267,16 @@ class Writer:
     def _commit_file(self, place: Place) -> None:
         """What was only in the journal, because there was too much of it."""
         batch: list[Settlement] = []
-        count = place.skipped
+        refused = 0
         for said in read_file(place.path):
             settlement = settlement_of(said)
             if settlement is not None:
                 batch.append(settlement)
             if len(batch) >= _BATCH:
-                self._written(batch)
+                refused += self._written(batch).count(False)
                 batch.clear()
-        self._written(batch)
-        self._journal.was_read(place)
-        self._committed(count)
+        refused += self._written(batch).count(False)
+        self._committed(self._journal.was_read(place, refused))
 
     def _written(self, settlements: Sequence[Settlement]) -> list[bool]:
         """Which of them the database took; one that it refuses does not hold up the others."""
@@ -299,6 +322,10 @@ class Writer:
         if self._failing_since is None:
             self._failing_since = monotonic()
         self._watch.database(str(error))
+        self._dismiss(error)
+
+    def _dismiss(self, error: DatabaseUnavailable) -> None:
+        """Let nobody wait any longer."""
         with self._lock:
             tickets, self._tickets = self._tickets, []
             flushes, self._flushes = self._flushes, []
@@ -307,3 +334,7 @@ class Writer:
         for flush in flushes:
             flush.error = error
             flush.bell.ring()
+
+
+def _closed() -> DatabaseUnavailable:
+    return DatabaseUnavailable("the ledger is closed")
