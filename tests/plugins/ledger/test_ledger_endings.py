@@ -219,7 +219,7 @@ def test_a_password_comes_from_a_reference_and_is_shown_nowhere() -> None:
     config = LedgerConfig(url="postgresql://me@127.0.0.1:1/books", password=secret, policy="strict")
     database = open_database(config, "observers.books")
     assert "pa:ss" not in repr(database) + repr(config) + database.shown
-    assert database._engine.url.password == "pa:ss/wo@rd"  # noqa: SLF001 - nothing else shows it, and nothing should
+    assert database._engine.url.password == "pa:ss/wo@rd"
     with pytest.raises(DatabaseUnavailable) as caught:
         database.read_now(sums)
     assert "pa:ss" not in str(caught.value) + repr(caught.value)

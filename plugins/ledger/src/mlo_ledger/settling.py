@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from .events import AT, COLUMNS, HoldUsed, Row, Settlement
 from .schema import price, quota_lease, quota_window, usage_event, usage_hour
-from .sums import KEY, MEASURES, HourKey, hour_sums, key_of, scopes_of_row, window_nano
+from .sums import KEY, MEASURES, HourKey, by_names, hour_sums, key_of, scopes_of_row, window_nano
 
 __all__ = [
     "Change",
@@ -134,6 +134,7 @@ def _hours_statement(dialect: str) -> Executable:
     return statement.on_conflict_do_update(index_elements=KEY, set_=more)
 
 
+_any_window = select(quota_window.c.scope).limit(1)
 _windows_query = select(
     quota_window.c.scope, quota_window.c.period, quota_window.c.zone, quota_window.c.begins, quota_window.c.resets
 ).where(quota_window.c.scope.in_(bindparam("scopes", expanding=True)), quota_window.c.resets > bindparam("earliest"))
@@ -161,12 +162,13 @@ _rests_query = (
 
 def _windows_of(connection: Connection, rows: Iterable[Row]) -> dict[WindowKey, Change]:
     """What rows add to the windows that exist for their scopes."""
-    by_scope: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if row[_REQUESTS] or window_nano(row):
-            for scope in scopes_of_row(row):
-                by_scope[scope].append(row)
     changes: dict[WindowKey, Change] = {}
+    if connection.execute(_any_window).first() is None:
+        return changes
+    by_scope: dict[str, list[Row]] = defaultdict(list)
+    for alike in by_names(row for row in rows if row[_REQUESTS] or window_nano(row)):
+        for scope in scopes_of_row(alike[0]):
+            by_scope[scope] += alike
     if not by_scope:
         return changes
     earliest = min(row[_TS] for rows in by_scope.values() for row in rows)

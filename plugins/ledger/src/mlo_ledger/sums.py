@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import islice
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from .events import AT
 from .windows import scopes_of
 
-__all__ = ["KEY", "MEASURES", "HourKey", "added", "hour_sums", "is_unpriced", "key_of", "scopes_of_row", "window_nano"]
+__all__ = [
+    "KEY",
+    "MEASURES",
+    "HourKey",
+    "added",
+    "by_names",
+    "hour_sums",
+    "is_unpriced",
+    "key_of",
+    "scopes_of_row",
+    "window_nano",
+]
 
 KEY = ("hour", "organization", "project", "key_id", "provider", "model", "route", "status", "currency")
 MEASURES = (
@@ -35,6 +49,10 @@ _MODEL, _ASKED, _ROUTE, _STATUS = (AT[name] for name in ("model", "model_asked",
 _CURRENCY, _REQUESTS, _COST, _HELD = (AT[name] for name in ("currency", "requests", "cost_nano", "held_nano"))
 _TOKENS = tuple(AT[name] for name in MEASURES[3:8])
 _SOURCE, _LATENCY, _ATTEMPT = (AT[name] for name in ("usage_source", "latency_us", "attempt"))
+_AT_ONCE = 1_000
+_tokens_in = itemgetter(*_TOKENS)
+_parts_in = itemgetter(*_NAMES, _MODEL, _ASKED, _ROUTE, _STATUS, _CURRENCY)  # what a key is made of, but for the hour
+_scopes_in = itemgetter(_SCOPE, *_NAMES[:3])
 
 
 def key_of(row: Sequence[Any]) -> HourKey:
@@ -57,31 +75,46 @@ def is_unpriced(row: Sequence[Any]) -> bool:
 
 def added(row: Sequence[Any]) -> tuple[int, ...]:
     """What a row adds to the measures of its roll-up, in their order."""
+    is_own = row[_ATTEMPT] > 0 and not row[_NESTED]
+    prompt, completion, cached, reasoning, tool = _tokens_in(row)
     return (
-        int(bool(row[_FINAL]) and not row[_DEPTH]),
-        int(row[_ATTEMPT] > 0 and not row[_NESTED]),
+        1 if row[_FINAL] and not row[_DEPTH] else 0,
+        1 if is_own else 0,
         row[_REQUESTS],
-        *(row[place] or 0 for place in _TOKENS),
+        prompt or 0,
+        completion or 0,
+        cached or 0,
+        reasoning or 0,
+        tool or 0,
         row[_COST] or 0,
         row[_HELD],
-        int(is_unpriced(row)),
-        int(row[_SOURCE] == "estimated"),
-        (row[_LATENCY] or 0) if row[_ATTEMPT] and not row[_NESTED] else 0,
+        1 if is_unpriced(row) else 0,
+        1 if row[_SOURCE] == "estimated" else 0,
+        (row[_LATENCY] or 0) if is_own else 0,
     )
 
 
 def hour_sums(rows: Iterable[Sequence[Any]]) -> dict[HourKey, list[int]]:
     """The roll-ups of some rows."""
     sums: dict[HourKey, list[int]] = {}
-    for row in rows:
-        key = key_of(row)
-        found = sums.get(key)
-        if found is None:
-            sums[key] = list(added(row))
-        else:
-            for place, amount in enumerate(added(row)):
+    left = iter(rows)
+    while some := list(islice(left, _AT_ONCE)):
+        alike: dict[Any, list[Sequence[Any]]] = defaultdict(list)
+        for row in some:
+            alike[row[_TS] // _HOUR, _parts_in(row)].append(row)
+        for group in alike.values():
+            found = sums.setdefault(key_of(group[0]), [0] * len(MEASURES))
+            for place, amount in enumerate(map(sum, zip(*map(added, group), strict=True))):
                 found[place] += amount
     return sums
+
+
+def by_names(rows: Iterable[list[Any]]) -> Iterable[list[list[Any]]]:
+    """Rows in groups that count in the same scopes."""
+    groups: dict[Any, list[list[Any]]] = defaultdict(list)
+    for row in rows:
+        groups[_scopes_in(row)].append(row)
+    return groups.values()
 
 
 def scopes_of_row(row: Sequence[Any]) -> tuple[str, ...]:
