@@ -20,7 +20,7 @@ _IMPORT_ALL = """
 import importlib, pkgutil, re, sys
 package = importlib.import_module(sys.argv[1])
 for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-    if not re.search("[.](aiohttp_transport|conformance|testing)", module.name):
+    if not re.search("[.](aiohttp_transport|conformance|harness|testing)", module.name):  # harness: alembic runs it
         importlib.import_module(module.name)
 """
 _ROUTE = """
