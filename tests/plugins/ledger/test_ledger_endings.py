@@ -11,8 +11,10 @@ import anyio
 import pytest
 from sqlalchemy import func, select
 
+from mlo import Router
 from mlo.records import AttemptStarted, CallFinished, CallStarted
 from mlo.secret import Secret
+from mlo.settings import ComponentSettings, ProviderSettings, RouteSettings, Settings
 from mlo_ledger.config import BudgetConfig, LedgerConfig
 from mlo_ledger.database import Database
 from mlo_ledger.doctor import findings_of
@@ -22,6 +24,7 @@ from mlo_ledger.events import AT, Settlement, attempt_fields, call_fields, row_o
 from mlo_ledger.journal import Journal
 from mlo_ledger.limits import Limit
 from mlo_ledger.migrate import migrate_now
+from mlo_ledger.observer import LedgerObserver
 from mlo_ledger.opening import open_database
 from mlo_ledger.recovery import recover
 from mlo_ledger.reports.audit import audit
@@ -29,7 +32,7 @@ from mlo_ledger.retention import delete_old
 from mlo_ledger.schema import usage_event, usage_hour
 from mlo_ledger.settling import settle
 
-from .test_ledger_budgets import ledger_at, outcomes
+from .test_ledger_budgets import PRICE, ledger_at, outcomes
 from .test_ledger_faults import HELLO, check, count, until
 
 pytestmark = pytest.mark.anyio
@@ -183,6 +186,50 @@ async def test_a_file_that_is_read_only_for_a_while(tmp_path: Path, policy: str)
             each.chmod(0o600)
         await check(ledger, 3)
         assert await outcomes(router, HELLO) == ["ok"]
+
+
+async def test_races_in_routes_in_routes_are_paid_once_and_their_losers_are_told(tmp_path: Path) -> None:
+    def mock(name: str, delay: float) -> ProviderSettings:
+        options = {"answer": "да", "delay": delay}
+        return ProviderSettings(use="mock", options=options, price=PRICE, path=f"providers.{name}")
+
+    race = ComponentSettings(use="hedged", options={"stagger": 0.001}, path="routes.race.strategy")
+    table = {"url": f"sqlite:///{tmp_path / 'l.db'}", "budgets": [{"project": "*", "roubles": "1000"}]}
+    settings = Settings(
+        providers={"slow": mock("slow", 30.0), "fast": mock("fast", 0.0)},
+        routes={
+            "race": RouteSettings(targets=("slow", "fast"), strategy=race),
+            "middle": RouteSettings(targets=("route:race",)),
+            "top": RouteSettings(targets=("route:middle",)),
+        },
+        observers={"ledger": ComponentSettings(use="ledger", options=table, path="observers.ledger")},
+    )
+    async with Router(settings) as router:
+        ledger = await router.observer("ledger")
+        assert isinstance(ledger, LedgerObserver)
+        response = await router.route(HELLO, route="top")
+        async with router.route_stream(HELLO, route="top") as stream:
+            async for _ in stream:
+                pass
+        await ledger.flush()
+        columns = usage_event.c
+        query = select(columns.route, columns.target, columns.status, columns.nested, columns.cost_nano)
+        found = await ledger.database.read(
+            lambda connection: [tuple(row) for row in connection.execute(query.order_by(columns.depth, columns.id))]
+        )
+        cost = response.usage.priced(PRICE).cost
+        assert cost is not None
+        one_each = [
+            ("top", "route:middle", "ok", 1, None),
+            ("middle", "route:race", "ok", 1, None),
+            ("race", "fast", "ok", 0, cost.nano),
+            ("race", "slow", "cancelled", 0, None),
+        ]
+        assert sorted(found, key=str) == sorted(one_each * 2, key=str)
+        window = await ledger.window("all")
+        assert window is not None
+        assert (window.used_requests, window.used_nano) == (2, 2 * cost.nano)
+        assert (await ledger.database.read(audit)).agrees
 
 
 def test_the_doctor_tells_of_journals_left_behind_of_wrong_options_and_of_other_tables(tmp_path: Path) -> None:

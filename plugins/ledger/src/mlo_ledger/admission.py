@@ -85,7 +85,7 @@ class Admission:
         self._numbers = count(1)
         self._pots: dict[str, tuple[Pot, ...]] = {}
         self._leases: dict[str, tuple[Lease, str]] = {}
-        self.counts_money = False
+        self.counts_money = self.has_limits = False
 
     def put(self, limits: Iterable[Limit]) -> None:
         """Add limits; one for the same scope and kind of period is replaced."""
@@ -108,6 +108,7 @@ class Admission:
             self._look()
 
     def _look(self) -> None:
+        self.has_limits = bool(self._pots)
         self.counts_money = any(pot.limit.nano is not None for pots in self._pots.values() for pot in pots)
 
     @property

@@ -38,13 +38,15 @@ class Costing:
 
     def __init__(self) -> None:
         self._book = PriceBook(())
-        self._rows: dict[tuple[str, str | None, Price], Mapping[str, Any]] = {}
+        self._has_book = False
+        # by the identity of the price, which is kept beside it: to hash a price costs more than all else here
+        self._rows: dict[tuple[str, str | None, int], tuple[Price, Mapping[str, Any]]] = {}
         self._stored: set[str] = set()
         self._dearest: dict[str, Price] = {}
 
     def use(self, book: PriceBook) -> None:
         """Take other prices of the operator's."""
-        self._book = book
+        self._book, self._has_book = book, len(book) > 0
 
     def stored(self, prices: tuple[Mapping[str, Any], ...]) -> None:
         """The database has these."""
@@ -55,12 +57,7 @@ class Costing:
 
         The cost stays unknown where the tokens are, or where nobody knows a price.
         """
-        found = self._book.find(
-            provider=attempt.provider,
-            plugin=attempt.plugin,
-            models=(row[_ASKED], row[_MODEL]),
-            moment=row[_TS],
-        )
+        found = self._imported(attempt, (row[_ASKED], row[_MODEL]), row[_TS]) if self._has_book else None
         if found is not None:
             self._set(row, _cost(found.price, row), found.price.currency, str(found.id))
             return None
@@ -78,9 +75,7 @@ class Costing:
 
     def saw(self, route: str, attempt: AttemptStarted, moment: int) -> None:
         """Learn what calls of a route cost, for what is to be reserved for the next one."""
-        found = self._book.find(
-            provider=attempt.provider, plugin=attempt.plugin, models=(attempt.model,), moment=moment
-        )
+        found = self._imported(attempt, (attempt.model,), moment) if self._has_book else None
         own = attempt.price if found is None else found.price
         known = self._dearest.get(route)
         if own is not None and (known is None or own.prompt + own.completion > known.prompt + known.completion):
@@ -94,19 +89,22 @@ class Costing:
         found = self._book.find(provider="*", plugin="*", models=(model,), moment=moment)
         return None if found is None else found.price
 
+    def _imported(self, attempt: AttemptStarted, models: tuple[str | None, ...], moment: int) -> PriceRow | None:
+        return self._book.find(provider=attempt.provider, plugin=attempt.plugin, models=models, moment=moment)
+
     @staticmethod
     def _set(row: Row, cost: int | None, currency: str, price_id: str) -> None:
         if cost is not None and 0 <= cost <= _BIGGEST:
             row[_COST], row[_CURRENCY], row[_PRICE] = cost, currency, price_id
 
     def _row(self, attempt: AttemptStarted, own: Price) -> Mapping[str, Any]:
-        key = (attempt.plugin, attempt.model, own)
+        key = (attempt.plugin, attempt.model, id(own))
         found = self._rows.get(key)
-        if found is None:
+        if found is None or found[0] is not own:
             if len(self._rows) > 4096:  # names of models come from callers
                 self._rows.clear()
-            found = self._rows[key] = _as_row(attempt, own)
-        return found
+            found = self._rows[key] = own, _as_row(attempt, own)
+        return found[1]
 
 
 def imported_prices(connection: Connection) -> PriceBook:

@@ -118,6 +118,8 @@ class LedgerObserver:
         if found is None:
             return None
         found.request = request
+        if not self._admission.has_limits:
+            return None
         fields = found.fields
         pots = self._admission.pots(scopes_of(fields[_ORGANIZATION], fields[_PROJECT], fields[_KEY]))
         if not pots:
