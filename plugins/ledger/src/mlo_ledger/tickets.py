@@ -85,6 +85,8 @@ class Ticket:
             self._holds = self._admission.take(self.pots, self.moment, self.nano)
             if self._holds is None:
                 return False
+            if self._left:  # a finalizer came in between
+                self._leave()
         self._bell.ring()
         return True
 
