@@ -53,7 +53,7 @@ class Histogram:
         self.name, self.unit, self.description = name, unit, description
         self._names = names
         self._bounds = tuple(bounds)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._series: dict[Labels, _Series] = {}
 
     def record(self, value: float, labels: Labels) -> None:
@@ -97,7 +97,7 @@ class Counter:
     def __init__(self, name: str, unit: str, description: str, names: Sequence[str]) -> None:
         self.name, self.unit, self.description = name, unit, description
         self._names = names
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._sums: dict[Labels, int] = {}
 
     def add(self, value: int, labels: Labels) -> None:

@@ -9,6 +9,8 @@ import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Generic, TypeVar
 
@@ -26,7 +28,7 @@ class Losses:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._counts: Counter[tuple[str, str]] = Counter()
         self._warned = -_QUIET
 
@@ -70,12 +72,12 @@ class Outbox(Generic[T]):
         self._limit = limit
         self._batch = min(batch, limit)
         self._delay = delay
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._waiting: deque[T] = deque()
         self._under_way = 0
         self._sent = 0
         self._closed = False
-        self._wake = threading.Event()
+        self._knocks: SimpleQueue[None] = SimpleQueue()  # may be knocked at from a finalizer, unlike an Event
         self._thread = threading.Thread(target=self._run, name=f"mlo-otel-{signal}", daemon=True)
         self._thread.start()
 
@@ -94,7 +96,7 @@ class Outbox(Generic[T]):
             else:
                 self._waiting.append(item)
                 if len(self._waiting) == self._batch:
-                    self._wake.set()
+                    self._knocks.put(None)
                 return
         self._losses.add(self._signal, reason, 1)
 
@@ -102,7 +104,7 @@ class Outbox(Generic[T]):
         """Take nothing more, and send what waits at once."""
         with self._lock:
             self._closed = True
-        self._wake.set()
+        self._knocks.put(None)
 
     def join(self, timeout: float) -> None:
         """After :meth:`stop`: wait until all is sent, at most ``timeout`` seconds; the rest is lost."""
@@ -118,8 +120,8 @@ class Outbox(Generic[T]):
         # else an instrumented HTTP library would trace the export of its own traces
         attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # noqa: FBT003 - the SDK's own way
         while not self._closed:
-            self._wake.wait(self._delay)
-            self._wake.clear()
+            with suppress(Empty):
+                self._knocks.get(timeout=self._delay)
             while batch := self._next():
                 self._deliver(batch)
         while batch := self._next():

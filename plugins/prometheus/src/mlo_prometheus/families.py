@@ -6,7 +6,7 @@ import logging
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
-from threading import Lock
+from threading import RLock
 from typing import Generic, TypeAlias, TypeVar
 
 import prometheus_client
@@ -47,7 +47,7 @@ class Family(Collector, Generic[S]):
         self._limit = limit
         self._vocabularies = [vocabulary(name) for name in metric.labels]
         self._series: dict[tuple[str, ...], S] = {}
-        self._lock = Lock()
+        self._lock = RLock()
         if not metric.labels:
             self.labels()  # a metric without labels is there from the start
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Lock
+from threading import RLock
 
 __all__ = ["OTHER", "Vocabulary"]
 
@@ -22,7 +22,7 @@ class Vocabulary:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._known: dict[str, str] = {}
-        self._lock = Lock()
+        self._lock = RLock()
         self.folded = 0
 
     def of(self, value: str) -> str:

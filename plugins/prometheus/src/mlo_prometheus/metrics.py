@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
-from threading import Lock
+from threading import RLock
 from typing import cast
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -27,7 +27,7 @@ class Metrics:
         self._most_labels, self._most_series = labels, series
         self._vocabularies: dict[str, Vocabulary] = {}
         self._families: dict[str, Family[Series]] = {}
-        self._lock = Lock()
+        self._lock = RLock()
         self._folded = self.counter("mlo_labels_folded_total")
         if process:
             ProcessCollector(registry=self._registry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from itertools import accumulate
-from threading import Lock
+from threading import RLock
 
 __all__ = ["Counter", "Gauge", "Histogram"]
 
@@ -17,7 +17,7 @@ class Counter:
 
     def __init__(self) -> None:
         self.value: float = 0
-        self._lock = Lock()
+        self._lock = RLock()
 
     def add(self, amount: float = 1) -> None:
         """Count ``amount``. A negative one would look like a restart, and is left out."""
@@ -33,7 +33,7 @@ class Gauge:
 
     def __init__(self, source: Callable[[], float | None] | None = None) -> None:
         self._value: float | None = 0
-        self._lock = Lock()
+        self._lock = RLock()
         self.source = source
 
     @property
@@ -60,7 +60,7 @@ class Histogram:
         self._bounds = bounds
         self._counts = [0] * (len(bounds) + 1)
         self._sum: float = 0
-        self._lock = Lock()
+        self._lock = RLock()
 
     def observe(self, value: float) -> None:
         """Take one observation."""
