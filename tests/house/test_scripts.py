@@ -44,12 +44,12 @@ def test_pins_replace_the_pins_before_them() -> None:
 def test_closing_line_counts_errors_as_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = tmp_path / "junit.xml"
     report.write_text(_REPORT)
-    monkeypatch.setattr(check, "JUNIT", report)
+    monkeypatch.setattr(check, "REPORTS", (report,))
     assert check.closing_line() == "3 passed, 2 failed, 2 skipped"
 
 
 def test_missing_report_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "JUNIT", tmp_path / "junit.xml")
+    monkeypatch.setattr(check, "REPORTS", (tmp_path / "junit.xml",))
     assert "1 failed" in check.closing_line()
 
 

@@ -64,14 +64,14 @@ class PrometheusServer:
 
 @contextlib.contextmanager
 def prometheus_server(target: str, rules: Path | None = None) -> Iterator[PrometheusServer]:
-    """A server that scrapes ``HOST:PORT`` ten times a second."""
+    """A server that scrapes ``HOST:PORT`` twice a second; a scrape that takes longer than that leaves a hole."""
     binary, port = program("prometheus"), free_port()
     with tempfile.TemporaryDirectory(prefix="mlo-prometheus-") as name:
         config = Path(name, "prometheus.yml")
         config.write_text(
             json.dumps(  # JSON is YAML
                 {
-                    "global": {"scrape_interval": "100ms", "evaluation_interval": "200ms"},
+                    "global": {"scrape_interval": "500ms", "evaluation_interval": "500ms"},
                     "rule_files": [] if rules is None else [str(rules)],
                     "scrape_configs": [{"job_name": "mlo", "static_configs": [{"targets": [target]}]}],
                 }
